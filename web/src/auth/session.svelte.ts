@@ -1,0 +1,180 @@
+// Who is signed in, to which organisation, with what permissions; the access token stays in this module's memory.
+import { ErrorResponse, ErrorTimeout, UserManager, type User } from 'oidc-client-ts';
+import { fetchWithin } from '../api/fetch-within';
+import { NetworkError, Problem } from '../api/problem';
+import type { Me } from '../api/types';
+import { oidcSettings } from './settings';
+import { profileStore, tokenBinding, type Profile } from './profile';
+
+/** `connecting` and `offline` show the last known account's kept data; only `signed_in` may send anything. */
+export type Status = 'starting' | 'connecting' | 'offline' | 'signed_in' | 'unreachable' | 'failed';
+
+const RETRY_MS = 15_000;
+
+class Session {
+  status = $state<Status>('starting');
+  profile = $state.raw<Profile | null>(null);
+  failure = $state<string | null>(null);
+
+  #manager!: UserManager;
+  #user: User | null = null;
+  #renewing: Promise<void> | null = null;
+  #ready: { promise: Promise<void>; resolve: () => void } = deferred();
+  #listeners = new Set<() => void>();
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  get me(): Me | null { return this.profile?.me ?? null }
+  can = (permission: string): boolean => this.me?.permissions.includes(permission) ?? false;
+
+  /** The token in use, for the API client and the socket. */
+  token = (): string | null => this.#user?.access_token ?? null;
+
+  /** Waits for the sign-in in progress; without a network it fails at once. */
+  async whenReady(): Promise<void> {
+    if (this.status === 'offline' || this.status === 'unreachable') throw new NetworkError();
+    if (this.status !== 'signed_in') await this.#ready.promise;
+    if (this.status !== 'signed_in') throw new NetworkError();
+  }
+
+  /** Called after each sign-in and renewal. */
+  onToken(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async start(): Promise<void> {
+    this.#manager = new UserManager(oidcSettings(location.origin));
+    this.#manager.events.addAccessTokenExpiring(() => void this.renew().catch(() => undefined));
+    window.addEventListener('online', () => void this.reconnect());
+    if (location.pathname === '/callback') return this.#finishRedirect();
+    this.profile = (await profileStore.load()) ?? null;
+    if (this.profile) this.status = 'connecting';
+    if (!navigator.onLine) return this.#goOffline();
+    await this.#signInSilently();
+  }
+
+  /** Tries again after a failed start or when the network is back. */
+  async reconnect(): Promise<void> {
+    clearTimeout(this.#retry);
+    if (this.status === 'offline' || this.status === 'unreachable') {
+      this.status = this.profile ? 'connecting' : 'starting';
+      await this.#signInSilently();
+    }
+  }
+
+  /** One renewal at a time, whoever asks. */
+  renew(): Promise<void> {
+    this.#renewing ??= this.#renewNow().finally(() => (this.#renewing = null));
+    return this.#renewing;
+  }
+
+  signIn(prompt?: 'select_account'): Promise<void> {
+    const here = location.pathname === '/callback' ? '/' : location.pathname + location.search;
+    return this.#manager.signinRedirect({
+      prompt,
+      state: { returnTo: prompt ? '/' : here },
+      extraQueryParams: prompt ? undefined : this.#organisationHint(),
+    });
+  }
+
+  async signOut(): Promise<void> {
+    const { forgetKeptPages } = await import('../offline/pages');
+    await Promise.all([profileStore.clear(), forgetKeptPages()]);
+    const id_token_hint = this.#user?.id_token;
+    await this.#manager.signoutRedirect({ id_token_hint });
+  }
+
+  async #renewNow(): Promise<void> {
+    try {
+      const user = await this.#manager.signinSilent({ extraQueryParams: this.#organisationHint() });
+      await this.#accept(user);
+    } catch (error) {
+      if (error instanceof ErrorResponse) {
+        await this.signIn();
+        // The page is being left; whoever waits must not go on with an old token.
+        await new Promise(() => undefined);
+      }
+      throw new NetworkError(error);
+    }
+  }
+
+  async #signInSilently(): Promise<void> {
+    try {
+      const user = await this.#manager.signinSilent({ extraQueryParams: this.#organisationHint() });
+      await this.#accept(user);
+    } catch (error) {
+      if (error instanceof ErrorResponse) return this.signIn();
+      if (error instanceof ErrorTimeout || error instanceof NetworkError || error instanceof TypeError) return this.#goOffline();
+      this.#fail(error);
+    }
+  }
+
+  async #finishRedirect(): Promise<void> {
+    try {
+      const user = await this.#manager.signinRedirectCallback();
+      const returnTo = (user.state as { returnTo?: string } | undefined)?.returnTo ?? '/';
+      history.replaceState(null, '', returnTo.startsWith('/') && !returnTo.startsWith('//') ? returnTo : '/');
+      await this.#accept(user);
+    } catch (error) {
+      if (error instanceof NetworkError || error instanceof TypeError) return this.#goOffline();
+      // A stale or repeated callback address (Back, a bookmark): start again from the front.
+      history.replaceState(null, '', '/');
+      if (error instanceof ErrorResponse) return this.#fail(error);
+      await this.#signInSilently();
+    }
+  }
+
+  async #accept(user: User | null): Promise<void> {
+    if (!user) throw new NetworkError();
+    const binding = tokenBinding(user.access_token);
+    const before = this.#user ? this.profile : null;
+    if (before && (before.subject !== binding.subject || before.organisation !== binding.organisation)) {
+      // Another tab signed in as somebody else: nothing of this page may be sent under the new name.
+      location.reload();
+      return new Promise(() => undefined);
+    }
+    if (!before) {
+      const me = await fetchMe(user.access_token);
+      const { forgetKeptPages } = await import('../offline/pages');
+      if (this.profile && this.profile.subject !== binding.subject) await forgetKeptPages();
+      this.profile = { ...binding, me, saved_at: new Date().toISOString() };
+      await profileStore.save(this.profile).catch(() => undefined);
+    }
+    this.#user = user;
+    this.status = 'signed_in';
+    this.#ready.resolve();
+    this.#listeners.forEach((listener) => listener());
+  }
+
+  #goOffline(): void {
+    this.status = this.profile ? 'offline' : 'unreachable';
+    // Requests that waited for the sign-in are told; later ones fail at once.
+    this.#ready.resolve();
+    this.#ready = deferred();
+    this.#retry = setTimeout(() => void this.reconnect(), RETRY_MS);
+  }
+
+  #fail(error: unknown): void {
+    this.failure = error instanceof Error ? error.message : String(error);
+    this.status = 'failed';
+  }
+
+  #organisationHint(): Record<string, string> | undefined {
+    const slug = this.profile?.me.organisation.slug;
+    return slug ? { organization: slug } : undefined;
+  }
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve!: () => void;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
+
+async function fetchMe(token: string): Promise<Me> {
+  const response = await fetchWithin('/identity/v1/me', { headers: { Authorization: `Bearer ${token}` }, credentials: 'omit' });
+  if (!response.ok) throw new Problem({ status: response.status, code: `http_${response.status}`, title: response.statusText });
+  return (await response.json()) as Me;
+}
+
+export const session = new Session();
