@@ -1,0 +1,125 @@
+//! Identity: people join and leave organisations. Its events are published in the control database.
+use hitaji_core::{AccountId, Event, TenantId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A person is a member of an organisation from now on, with a proven e-mail address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MembershipStarted {
+    pub tenant_id: TenantId,
+    pub account_id: AccountId,
+    pub email: String,
+    pub name: String,
+    /// Role keys.
+    pub roles: Vec<String>,
+}
+
+impl Event for MembershipStarted {
+    const TYPE: &'static str = "identity.membership.started.v1";
+}
+
+/// A member's roles, name or address changed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MembershipChanged {
+    pub tenant_id: TenantId,
+    pub account_id: AccountId,
+    pub email: String,
+    pub name: String,
+    pub roles: Vec<String>,
+}
+
+impl Event for MembershipChanged {
+    const TYPE: &'static str = "identity.membership.changed.v1";
+}
+
+/// A person is no longer a member.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MembershipEnded {
+    pub tenant_id: TenantId,
+    pub account_id: AccountId,
+}
+
+impl Event for MembershipEnded {
+    const TYPE: &'static str = "identity.membership.ended.v1";
+}
+
+/// Somebody was invited, or invited again. Identity itself sends the mail; the secret is not in the event.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InvitationSent {
+    pub tenant_id: TenantId,
+    pub invitation_id: Uuid,
+}
+
+impl Event for InvitationSent {
+    const TYPE: &'static str = "identity.invitation.sent.v1";
+}
+
+/// Somebody asked for a link to set a new password. Identity itself sends the mail.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PasswordResetRequested {
+    pub reset_id: Uuid,
+}
+
+impl Event for PasswordResetRequested {
+    const TYPE: &'static str = "identity.password_reset.requested.v1";
+}
+
+/// A session ended: its access tokens are honoured no more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionEnded {
+    pub session_id: Uuid,
+    pub account_id: AccountId,
+}
+
+impl Event for SessionEnded {
+    const TYPE: &'static str = "identity.session.ended.v1";
+}
+
+/// `POST /identity/v1/operator-tokens`, asked by the command line: a short-lived access token, audited.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorTokenRequest {
+    pub organisation: String,
+    pub account: String,
+    /// Space-separated; empty means everything the account may do.
+    pub scope: String,
+}
+
+/// The answer to [`OperatorTokenRequest`].
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OperatorToken {
+    pub access_token: String,
+    pub expires_in: i64,
+    pub scope: String,
+}
+
+/// `POST /identity/v1/sign-ups`: a person and their organisation. Public; also used by `hitaji tenant create`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignUp {
+    /// Made by the client where it wants to repeat the request safely.
+    #[serde(default)]
+    pub organisation_id: Option<TenantId>,
+    pub organisation: String,
+    #[serde(default)]
+    pub slug: Option<String>,
+    pub country: String,
+    pub currency: String,
+    pub time_zone: String,
+    pub products: Vec<String>,
+    pub name: String,
+    pub email: String,
+    pub password: String,
+    /// `en` or `sw`.
+    #[serde(default)]
+    pub locale: Option<String>,
+}
+
+/// The answer to [`SignUp`].
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SignedUp {
+    pub organisation_id: TenantId,
+    pub slug: String,
+    pub account_id: AccountId,
+}

@@ -1,0 +1,56 @@
+//! Tenancy: organisations come into being and change.
+use hitaji_core::{Event, TenantId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An organisation can be worked in from now on. Published in the control database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OrganisationActivated {
+    pub tenant_id: TenantId,
+    pub slug: String,
+    pub name: String,
+    pub products: Vec<String>,
+}
+
+impl Event for OrganisationActivated {
+    const TYPE: &'static str = "tenancy.organisation.activated.v1";
+}
+
+/// Name, time zone or products changed. Published in the control database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OrganisationChanged {
+    pub tenant_id: TenantId,
+    pub slug: String,
+    pub name: String,
+    pub products: Vec<String>,
+}
+
+impl Event for OrganisationChanged {
+    const TYPE: &'static str = "tenancy.organisation.changed.v1";
+}
+
+/// `POST /tenancy/v1/organisations`, asked by identity at sign-up: makes the organisation and its database, and
+/// answers when it is ready. The same id again is the same wish.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateOrganisation {
+    pub id: TenantId,
+    pub name: String,
+    /// Made from the name where absent; a taken one gets a number.
+    #[serde(default)]
+    pub slug: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// IANA name.
+    pub time_zone: String,
+    pub products: Vec<String>,
+}
+
+/// The answer to [`CreateOrganisation`].
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OrganisationCreated {
+    pub id: TenantId,
+    pub slug: String,
+}

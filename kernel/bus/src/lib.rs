@@ -1,0 +1,12 @@
+//! From the outbox to consumers: stamping, delivery with inbox and dead letters, the sweep that misses nothing, jobs.
+mod consumer;
+mod jobs;
+mod outbox;
+mod parts;
+mod relay;
+
+pub use consumer::{Consumer, ConsumerError, Delivery, Handled};
+pub use jobs::{Job, JobContext};
+pub use outbox::{Offset, head, since};
+pub use parts::Parts;
+pub use relay::Relay;

@@ -1,0 +1,119 @@
+//! Databases of tenants on a cluster: templates, clones, roles and their removal. Every step can be run again.
+use crate::migrate::{self, Migration};
+use crate::roles::{APP_ROLE, quote, run};
+use crate::secrets::scram_verifier;
+use crate::{Conn, DbError};
+use sqlx::PgConnection;
+
+/// The name of the template for a schema: nobody connects to it once it is made.
+pub fn template_name(control_database: &str, fingerprint: &str) -> String {
+    format!("{control_database}_template_{fingerprint}")
+}
+
+pub async fn database_exists(admin: &mut PgConnection, name: &str) -> Result<bool, DbError> {
+    Ok(
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(name)
+            .fetch_one(admin)
+            .await?,
+    )
+}
+
+/// Whether a template is finished: the flag is set as the last step of making one.
+pub async fn template_ready(admin: &mut PgConnection, name: &str) -> Result<bool, DbError> {
+    let ready: Option<bool> = sqlx::query_scalar("select datistemplate from pg_database where datname = $1")
+        .bind(name)
+        .fetch_optional(admin)
+        .await?;
+    Ok(ready == Some(true))
+}
+
+/// Makes the template: an empty database, migrated through `connect`, then closed to everybody. The caller holds
+/// the cluster's template lock.
+pub async fn build_template<F>(
+    admin: &mut PgConnection,
+    name: &str,
+    plan: &[Migration],
+    connect: F,
+) -> Result<(), DbError>
+where
+    F: AsyncFnOnce() -> Result<Conn, DbError>,
+{
+    if database_exists(admin, name).await? {
+        // A half-made one, left by a process that died.
+        drop_database(admin, name).await?;
+    }
+    run(
+        admin,
+        format!(
+            "create database {} template template0 encoding 'UTF8'",
+            quote(name)
+        ),
+    )
+    .await?;
+    run(
+        admin,
+        format!("revoke all on database {} from public", quote(name)),
+    )
+    .await?;
+    let mut conn = connect().await?;
+    migrate::run(&mut conn, plan).await?;
+    conn.close();
+    run(
+        admin,
+        format!(
+            "alter database {} allow_connections false is_template true",
+            quote(name)
+        ),
+    )
+    .await
+}
+
+/// Clones the template into a database that one login role, and nobody else, may connect to.
+pub async fn create_tenant_database(
+    admin: &mut PgConnection,
+    template: &str,
+    name: &str,
+    login_role: &str,
+    password: &str,
+) -> Result<(), DbError> {
+    let (database, role) = (quote(name), quote(login_role));
+    run(
+        admin,
+        format!(
+            "create database {database} template {} strategy wal_log allow_connections false",
+            quote(template)
+        ),
+    )
+    .await?;
+    // A clone does not inherit database rights, so PUBLIC may connect until it is told not to.
+    run(admin, format!("revoke all on database {database} from public")).await?;
+    run(
+        admin,
+        format!(
+            "create role {role} login in role {APP_ROLE} password '{}'",
+            scram_verifier(password)
+        ),
+    )
+    .await?;
+    run(admin, format!("grant connect on database {database} to {role}")).await?;
+    run(admin, format!("alter database {database} allow_connections true")).await
+}
+
+/// Removes a database and whoever is connected to it; a missing one is no error.
+pub async fn drop_database(admin: &mut PgConnection, name: &str) -> Result<(), DbError> {
+    if !database_exists(admin, name).await? {
+        return Ok(());
+    }
+    run(admin, format!("alter database {} is_template false", quote(name))).await?;
+    run(
+        admin,
+        format!("drop database if exists {} with (force)", quote(name)),
+    )
+    .await
+}
+
+/// Removes a login role; a missing one is no error.
+pub async fn drop_role(admin: &mut PgConnection, role: &str) -> Result<(), DbError> {
+    run(admin, format!("drop role if exists {}", quote(role))).await
+}

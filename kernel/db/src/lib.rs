@@ -1,0 +1,18 @@
+//! Everything between a request and PostgreSQL: the control database, the tenant directory, credentials, the
+//! connection governor, transactions that commit state and events together, migrations and databases of tenants.
+mod cluster;
+mod databases;
+mod directory;
+mod error;
+mod governor;
+mod migrate;
+mod roles;
+pub mod secrets;
+mod tx;
+
+pub use databases::{Databases, Settings, Wake};
+pub use directory::{NewTenant, Placement, Tenant, TenantState};
+pub use error::DbError;
+pub use governor::{Conn, GovernorStats, Place};
+pub use migrate::{AppliedMigration, Home, Migration};
+pub use tx::{Audit, Begun, IdempotencyKey, Scope, StoredAnswer, Tx};

@@ -1,0 +1,257 @@
+//! The two layers around every handler: the outermost one (ids, log, problems) and the route's own (authority, limits).
+use crate::ctx::insufficient;
+use crate::limits::Remaining;
+use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route};
+use axum::extract::{ConnectInfo, MatchedPath, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
+use hitaji_core::{ErrorCode, new_id};
+use hitaji_db::{Home, TenantState};
+use http::{HeaderValue, header};
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tracing::{Level, error, event, info};
+
+/// What a route's guard must know.
+pub(crate) struct Rule {
+    pub service: &'static str,
+    pub product: bool,
+    pub home: Home,
+    pub access: Access,
+    /// The number of the scope's permission.
+    pub permission: Option<u16>,
+    pub idempotency: Idempotency,
+    pub deadline: Duration,
+}
+
+impl Rule {
+    pub fn new(service: &crate::Service, route: &Route, platform: &Platform) -> Result<Rule, String> {
+        let permission =
+            match route.access {
+                Access::Scope(scope) => Some(platform.registry().number(scope).ok_or_else(|| {
+                    format!("{} {} names no permission: {scope}", route.method, route.path)
+                })?),
+                _ => None,
+            };
+        Ok(Rule {
+            service: service.name,
+            product: service.product,
+            home: service.home,
+            access: route.access,
+            permission,
+            idempotency: route.idempotency,
+            deadline: route.deadline,
+        })
+    }
+}
+
+/// The outermost layer.
+pub(crate) async fn finish(mut request: axum::extract::Request, next: Next) -> Response {
+    let started = Instant::now();
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
+    let state = Arc::new(Request {
+        id: request_id(&request),
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        headers: request.headers().clone(),
+        client_ip: peer,
+        body_hash: OnceLock::new(),
+    });
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    request.extensions_mut().insert(state.clone());
+    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => Problem::internal("a handler panicked").into_response(),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        if problem.code == ErrorCode::Internal {
+            error!(
+                request_id = state.id,
+                route,
+                cause = problem.cause().unwrap_or_default(),
+                "a request failed on our side"
+            );
+        } else if let Some(cause) = problem.cause() {
+            event!(
+                Level::WARN,
+                request_id = state.id,
+                route,
+                cause,
+                "a request could not be served just now"
+            );
+        }
+        let headers = std::mem::take(response.headers_mut());
+        response = problem.render(&state.id);
+        headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((name?, value)))
+            .for_each(|(name, value)| {
+                response.headers_mut().entry(name).or_insert(value);
+            });
+    }
+    if let Ok(value) = HeaderValue::from_str(&state.id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    record(&state, &route, response.status().as_u16(), started.elapsed());
+    response
+}
+
+fn record(request: &Request, route: &str, status: u16, took: Duration) {
+    let labels = [
+        ("method", request.method.as_str().to_owned()),
+        ("route", route.to_owned()),
+        ("status", status.to_string()),
+    ];
+    metrics::histogram!("http_request_duration_seconds", &labels).record(took.as_secs_f64());
+    let micros = took.as_micros() as u64;
+    info!(target: "hitaji::access", request_id = request.id, method = %request.method, route, status, micros, trace = request.traceparent(), "request");
+}
+
+/// The caller's `X-Request-Id` where it is a sane one, else a new one.
+fn request_id(request: &axum::extract::Request) -> String {
+    let given = request
+        .headers()
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok());
+    let sane = |id: &&str| {
+        (8..=64).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    given
+        .filter(sane)
+        .map_or_else(|| new_id().to_string(), str::to_owned)
+}
+
+/// The layer of one route.
+pub(crate) async fn guard(
+    State((platform, rule)): State<(Platform, Arc<Rule>)>,
+    mut request: axum::extract::Request,
+    next: Next,
+) -> Response {
+    let Some(state) = request.extensions().get::<Arc<Request>>().cloned() else {
+        return Problem::internal("the outermost layer is missing").into_response();
+    };
+    let remaining = match admit(&platform, &rule, &state, &mut request).await {
+        Ok(remaining) => remaining,
+        Err(problem) => return problem.into_response(),
+    };
+    let mut response = match tokio::time::timeout(rule.deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let mut problem = Problem::new(
+                ErrorCode::DeadlineExceeded,
+                "The request took too long and was given up. Try again.",
+            );
+            problem.retry_after_s = Some(2);
+            problem.into_response()
+        }
+    };
+    if let Some(remaining) = remaining {
+        remaining.write(response.headers_mut());
+    }
+    response
+}
+
+async fn admit(
+    platform: &Platform,
+    rule: &Rule,
+    state: &Arc<Request>,
+    request: &mut axum::extract::Request,
+) -> Result<Option<Remaining>, Problem> {
+    let authorization = state.header(header::AUTHORIZATION);
+    let mut remaining = None;
+    let peer = match rule.access {
+        Access::Scope(_) | Access::Member(_) => {
+            let token = authorization
+                .and_then(bearer)
+                .ok_or_else(|| Problem::new(ErrorCode::Unauthenticated, "Send an access token."))?;
+            let (ctx, left) = authorise(platform, rule, state, token).await?;
+            request.extensions_mut().insert(ctx);
+            remaining = Some(left);
+            None
+        }
+        Access::Public(_) => None,
+        Access::Peer(_) => {
+            let token = authorization.and_then(|value| value.strip_prefix("Peer "));
+            let peer = token.and_then(|token| platform.peers().verify(token));
+            // To everybody else the route is not there.
+            Some(peer.ok_or_else(Problem::not_found)?)
+        }
+    };
+    if rule.idempotency == Idempotency::Required && state.idempotency_key()?.is_none() {
+        return Err(Problem::new(
+            ErrorCode::IdempotencyKeyMissing,
+            "Send an Idempotency-Key header, for example a new UUID, and the same one when you repeat the request.",
+        ));
+    }
+    if matches!(rule.access, Access::Public(_) | Access::Peer(_)) {
+        let ctx = PlatformCtx {
+            platform: platform.clone(),
+            request: state.clone(),
+            service: rule.service,
+            peer,
+        };
+        request.extensions_mut().insert(ctx);
+    }
+    Ok(remaining)
+}
+
+async fn authorise(
+    platform: &Platform,
+    rule: &Rule,
+    state: &Arc<Request>,
+    token: &str,
+) -> Result<(Ctx, Remaining), Problem> {
+    let verified = platform.verify(token).await?;
+    let Some(tenant_id) = verified.tenant else {
+        return Err(Problem::new(
+            ErrorCode::OrganisationMismatch,
+            "The token names no organisation; sign in to one.",
+        ));
+    };
+    let tenant = platform.databases().describe(tenant_id).await?;
+    if tenant.state != TenantState::Active {
+        return Err(Problem::new(
+            ErrorCode::OrganisationInactive,
+            format!("The organisation is {}.", tenant.state.as_str()),
+        ));
+    }
+    if rule.product && !tenant.products.iter().any(|product| product == rule.service) {
+        return Err(Problem::new(
+            ErrorCode::NotFound,
+            format!("This organisation does not use the product {}.", rule.service),
+        ));
+    }
+    // Counted before the permission is checked, so that guessing costs as much as asking.
+    let remaining = platform.0.limits.check(tenant_id.0, verified.subject.0)?;
+    if let (Access::Scope(scope), Some(number)) = (rule.access, rule.permission)
+        && !verified.permissions.contains(number)
+    {
+        return Err(insufficient(scope));
+    }
+    let ctx = Ctx {
+        platform: platform.clone(),
+        request: state.clone(),
+        tenant,
+        verified,
+        service: rule.service,
+        home: rule.home,
+    };
+    Ok((ctx, remaining))
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

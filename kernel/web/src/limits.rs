@@ -1,0 +1,110 @@
+//! Rate limits by GCRA, per organisation and per subject; strict ones for sign-in live in identity.
+use crate::Problem;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use hitaji_core::ErrorCode;
+use http::{HeaderMap, HeaderValue};
+use serde::Deserialize;
+use std::num::NonZeroU32;
+use uuid::Uuid;
+
+type Keyed = RateLimiter<Uuid, DashMapStateStore<Uuid>, DefaultClock, StateInformationMiddleware>;
+
+/// Section `[limits]` of the configuration: requests a second and how many may come at once.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Settings {
+    pub organisation_per_s: NonZeroU32,
+    pub organisation_burst: NonZeroU32,
+    pub subject_per_s: NonZeroU32,
+    pub subject_burst: NonZeroU32,
+}
+
+pub(crate) struct Limits {
+    organisation: Limit,
+    subject: Limit,
+    clock: DefaultClock,
+}
+
+struct Limit {
+    name: &'static str,
+    burst: NonZeroU32,
+    window_s: u32,
+    limiter: Keyed,
+}
+
+/// What a request was told of its limits.
+#[derive(Clone, Copy)]
+pub(crate) struct Remaining {
+    policy: &'static str,
+    burst: u32,
+    window_s: u32,
+    left: u32,
+}
+
+impl Limits {
+    pub fn new(settings: &Settings) -> Limits {
+        let limit = |name, per_s: NonZeroU32, burst: NonZeroU32| Limit {
+            name,
+            burst,
+            window_s: burst.get().div_ceil(per_s.get()),
+            limiter: RateLimiter::keyed(Quota::per_second(per_s).allow_burst(burst)).with_middleware(),
+        };
+        Limits {
+            organisation: limit(
+                "organisation",
+                settings.organisation_per_s,
+                settings.organisation_burst,
+            ),
+            subject: limit("subject", settings.subject_per_s, settings.subject_burst),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// Counts one request. The tighter of the two limits is reported.
+    pub fn check(&self, organisation: Uuid, subject: Uuid) -> Result<Remaining, Problem> {
+        let first = self.count(&self.organisation, organisation)?;
+        let second = self.count(&self.subject, subject)?;
+        Ok(if first.left < second.left { first } else { second })
+    }
+
+    /// Forgets keys that are back at their full burst, so that the maps stay small.
+    pub fn forget_idle(&self) {
+        self.organisation.limiter.retain_recent();
+        self.subject.limiter.retain_recent();
+    }
+
+    fn count(&self, limit: &Limit, key: Uuid) -> Result<Remaining, Problem> {
+        match limit.limiter.check_key(&key) {
+            Ok(snapshot) => Ok(Remaining {
+                policy: limit.name,
+                burst: limit.burst.get(),
+                window_s: limit.window_s,
+                left: snapshot.remaining_burst_capacity(),
+            }),
+            Err(refused) => {
+                let wait = refused.wait_time_from(self.clock.now()).as_secs() + 1;
+                let mut problem = Problem::new(
+                    ErrorCode::RateLimited,
+                    format!("Too many requests of this {}; go on in {wait} s.", limit.name),
+                );
+                problem.retry_after_s = Some(wait);
+                Err(problem)
+            }
+        }
+    }
+}
+
+impl Remaining {
+    /// `RateLimit-Policy` and `RateLimit` of the IETF httpapi draft (structured fields).
+    pub fn write(&self, headers: &mut HeaderMap) {
+        let policy = format!("\"{}\";q={};w={}", self.policy, self.burst, self.window_s);
+        let state = format!("\"{}\";r={};t={}", self.policy, self.left, self.window_s);
+        for (name, text) in [("ratelimit-policy", policy), ("ratelimit", state)] {
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}

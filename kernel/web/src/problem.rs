@@ -1,0 +1,193 @@
+//! RFC 9457 problem answers: what a client is told, and the cause that only the log sees.
+use crate::Answer;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use hitaji_bus::ConsumerError;
+use hitaji_core::{ErrorCode, FieldError};
+use hitaji_db::DbError;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// An answer that is not a success; also a replayed success, which ends a handler early in the same way.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub code: ErrorCode,
+    pub detail: String,
+    pub errors: Vec<FieldError>,
+    /// Further members of the problem object.
+    pub extra: Map<String, Value>,
+    pub retry_after_s: Option<u64>,
+    /// The scope that was missing.
+    pub scope: Option<&'static str>,
+    cause: Option<Arc<str>>,
+    replay: Option<Box<Answer>>,
+}
+
+impl Problem {
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Problem {
+        Problem {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            extra: Map::new(),
+            retry_after_s: None,
+            scope: None,
+            cause: None,
+            replay: None,
+        }
+    }
+
+    /// 404, with one text for absent and invisible records.
+    pub fn not_found() -> Problem {
+        Problem::new(
+            ErrorCode::NotFound,
+            "There is no such record, or you may not see it.",
+        )
+    }
+
+    /// 422 with all that is wrong at once.
+    pub fn validation(errors: Vec<FieldError>) -> Problem {
+        let detail = errors
+            .first()
+            .map_or_else(String::new, |error| error.message.clone());
+        Problem {
+            errors,
+            ..Problem::new(ErrorCode::Validation, detail)
+        }
+    }
+
+    pub fn field(pointer: &'static str, code: &'static str, message: impl Into<String>) -> Problem {
+        Problem::validation(vec![FieldError::new(pointer, code, message)])
+    }
+
+    pub fn internal(cause: impl ToString) -> Problem {
+        let mut problem = Problem::new(
+            ErrorCode::Internal,
+            "The request was not carried out. Try again; if it happens again, tell us the request id.",
+        );
+        problem.cause = Some(cause.to_string().into());
+        problem
+    }
+
+    pub(crate) fn replay(answer: Answer) -> Problem {
+        let mut problem = Problem::new(ErrorCode::Conflict, "");
+        problem.replay = Some(Box::new(answer));
+        problem
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
+        self.extra.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The finished HTTP answer.
+    pub(crate) fn render(&self, request_id: &str) -> Response {
+        let mut body = json!({
+            "type": format!("/docs/problems/{}", self.code.code()),
+            "title": self.code.title(),
+            "status": self.code.status(),
+            "code": self.code.code(),
+            "detail": self.detail,
+            "request_id": request_id,
+        });
+        if let Value::Object(members) = &mut body {
+            if !self.errors.is_empty() {
+                members.insert("errors".into(), json!(self.errors));
+            }
+            members.extend(self.extra.clone());
+        }
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+
+    /// RFC 6750 section 3.
+    fn challenge(&self) -> Option<HeaderValue> {
+        match self.code {
+            ErrorCode::Unauthenticated if self.extra.contains_key("reason") => Some(
+                HeaderValue::from_static("Bearer realm=\"hitaji\", error=\"invalid_token\""),
+            ),
+            ErrorCode::Unauthenticated => Some(HeaderValue::from_static("Bearer realm=\"hitaji\"")),
+            ErrorCode::InsufficientScope => {
+                let scope = self.scope.unwrap_or_default();
+                HeaderValue::from_str(&format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"")).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Only marks the response; the outermost layer renders it, because it knows the request id.
+    fn into_response(self) -> Response {
+        if let Some(answer) = self.replay {
+            return answer.replayed().into_response();
+        }
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Problem {
+        match &error {
+            DbError::IdempotencyRace => Problem {
+                retry_after_s: Some(1),
+                ..Problem::new(
+                    ErrorCode::IdempotencyInProgress,
+                    "Send the same request again in a moment.",
+                )
+            },
+            DbError::InactiveTenant(state) => Problem::new(
+                ErrorCode::OrganisationInactive,
+                format!("The organisation is {state}."),
+            ),
+            DbError::UnknownTenant => Problem::new(
+                ErrorCode::OrganisationInactive,
+                "The organisation does not exist any more.",
+            ),
+            _ if error.is_unavailable() => Problem {
+                retry_after_s: Some(1),
+                cause: Some(error.to_string().into()),
+                ..Problem::new(
+                    ErrorCode::Unavailable,
+                    "The database cannot be reached just now. Nothing was changed; try again.",
+                )
+            },
+            _ => Problem::internal(error),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Problem {
+        DbError::from(error).into()
+    }
+}
+
+impl From<ConsumerError> for Problem {
+    fn from(error: ConsumerError) -> Problem {
+        Problem::internal(error)
+    }
+}

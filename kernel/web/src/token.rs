@@ -1,0 +1,130 @@
+//! Access tokens (RFC 9068): checked once per token, then known by their hash until they expire.
+use crate::{Platform, Problem};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hitaji_core::{AccountId, ErrorCode, PermissionSet, TenantId};
+use hitaji_db::secrets::sha256;
+use moka::sync::Cache;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The `aud` of tokens for our services.
+pub const TOKEN_AUDIENCE: &str = "hitaji";
+
+/// Clocks of two machines may differ by this much.
+const LEEWAY_S: i64 = 10;
+
+/// The claims we write and read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: Uuid,
+    pub client_id: String,
+    pub jti: Uuid,
+    pub iat: i64,
+    pub exp: i64,
+    pub scope: String,
+    /// The permissions as a bit set (base64url), where their names would not fit into a header.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub perm: Option<String>,
+    /// The one organisation that the token is for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub org_id: Option<TenantId>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sid: Option<Uuid>,
+    /// Role keys, for people who read tokens; nothing is decided by them.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub auth_time: Option<i64>,
+}
+
+/// What a good token says.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub subject: AccountId,
+    pub tenant: Option<TenantId>,
+    pub session: Option<Uuid>,
+    pub client_id: String,
+    pub scope: String,
+    pub permissions: PermissionSet,
+    /// Seconds since 1970.
+    pub expires_at: i64,
+}
+
+pub(crate) type TokenCache = Cache<[u8; 32], Arc<Verified>>;
+
+pub(crate) fn token_cache() -> TokenCache {
+    Cache::builder().max_capacity(50_000).build()
+}
+
+fn invalid(reason: &str) -> Problem {
+    Problem::new(
+        ErrorCode::Unauthenticated,
+        "The access token is not valid. Sign in again.",
+    )
+    .with("reason", reason)
+}
+
+impl Platform {
+    /// Checks signature, issuer, audience, expiry and the denylist.
+    pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, Problem> {
+        let hash = sha256(token.as_bytes());
+        let now = self.clock().now().timestamp();
+        let verified = match self.0.tokens.get(&hash) {
+            Some(verified) => verified,
+            None => {
+                let verified = Arc::new(self.verify_signature(token).await?);
+                self.0.tokens.insert(hash, verified.clone());
+                verified
+            }
+        };
+        if verified.expires_at + LEEWAY_S <= now {
+            self.0.tokens.invalidate(&hash);
+            return Err(invalid("expired"));
+        }
+        if verified
+            .session
+            .is_some_and(|session| self.0.denylist.contains(session))
+        {
+            return Err(invalid("signed out"));
+        }
+        Ok(verified)
+    }
+
+    async fn verify_signature(&self, token: &str) -> Result<Verified, Problem> {
+        let claims = self
+            .0
+            .keys
+            .decode(token, &self.0.origin, &self.0.peers)
+            .await
+            .map_err(invalid)?;
+        let permissions = match &claims.perm {
+            Some(perm) => URL_SAFE_NO_PAD
+                .decode(perm)
+                .ok()
+                .and_then(|bytes| PermissionSet::from_bytes(&bytes))
+                .ok_or_else(|| invalid("permissions"))?,
+            None => {
+                let mut set = PermissionSet::default();
+                claims
+                    .scope
+                    .split(' ')
+                    .filter_map(|scope| self.registry().number(scope))
+                    .for_each(|n| set.insert(n));
+                set
+            }
+        };
+        Ok(Verified {
+            subject: AccountId(claims.sub),
+            tenant: claims.org_id,
+            session: claims.sid,
+            client_id: claims.client_id,
+            scope: claims.scope,
+            permissions,
+            expires_at: claims.exp,
+        })
+    }
+}
