@@ -13,9 +13,11 @@ export interface Options {
   contentType?: string;
   ifMatch?: number;
   idempotencyKey?: string;
+  /** Files such as a CSV template are not JSON. */
+  as?: 'json' | 'text';
   signal?: AbortSignal;
 }
-export interface Answer<T> { status: number; body: T; headers: Headers }
+export interface Answer<T> { status: number; body: T }
 
 export async function request<T>(path: string, options: Options = {}): Promise<Answer<T>> {
   await session.whenReady();
@@ -27,13 +29,14 @@ export async function request<T>(path: string, options: Options = {}): Promise<A
   }
   if (response.ok) {
     const text = await readText(response);
-    return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as T, headers: response.headers };
+    const body: unknown = options.as === 'text' ? text : text === '' ? null : JSON.parse(text);
+    return { status: response.status, body: body as T };
   }
   throw await problemOf(response);
 }
 
 async function attempt(path: string, options: Options, token: string | null): Promise<Response> {
-  const headers = new Headers({ Accept: 'application/json' });
+  const headers = new Headers({ Accept: options.as === 'text' ? '*/*' : 'application/json' });
   if (token) headers.set('Authorization', `Bearer ${token}`);
   if (options.ifMatch !== undefined) headers.set('If-Match', `"${options.ifMatch}"`);
   if (options.idempotencyKey) headers.set('Idempotency-Key', `"${options.idempotencyKey}"`);

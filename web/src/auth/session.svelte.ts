@@ -3,6 +3,7 @@ import { ErrorResponse, ErrorTimeout, UserManager, type User } from 'oidc-client
 import { fetchWithin } from '../api/fetch-within';
 import { NetworkError, Problem } from '../api/problem';
 import type { Me } from '../api/types';
+import { forgetKeptPages } from '../offline/pages';
 import { oidcSettings } from './settings';
 import { profileStore, tokenBinding, type Profile } from './profile';
 
@@ -78,10 +79,16 @@ class Session {
   }
 
   async signOut(): Promise<void> {
-    const { forgetKeptPages } = await import('../offline/pages');
     await Promise.all([profileStore.clear(), forgetKeptPages()]);
     const id_token_hint = this.#user?.id_token;
     await this.#manager.signoutRedirect({ id_token_hint });
+  }
+
+  /** Reads name, roles and permissions again, after a change of the organisation's settings. */
+  async refreshMe(): Promise<void> {
+    if (!this.profile || !this.#user) return;
+    this.profile = { ...this.profile, me: await fetchMe(this.#user.access_token) };
+    await profileStore.save(this.profile).catch(() => undefined);
   }
 
   async #renewNow(): Promise<void> {
@@ -135,8 +142,7 @@ class Session {
     }
     if (!before) {
       const me = await fetchMe(user.access_token);
-      const { forgetKeptPages } = await import('../offline/pages');
-      if (this.profile && this.profile.subject !== binding.subject) await forgetKeptPages();
+        if (this.profile && this.profile.subject !== binding.subject) await forgetKeptPages();
       this.profile = { ...binding, me, saved_at: new Date().toISOString() };
       await profileStore.save(this.profile).catch(() => undefined);
     }

@@ -1,0 +1,34 @@
+// Starts the application: appearance and language first, then sign-in, with the screens drawn meanwhile.
+import './ui/app.css';
+import { mount } from 'svelte';
+import App from './App.svelte';
+import { session } from './auth/session.svelte';
+import { i18n } from './i18n/index.svelte';
+import { connection } from './lib/connection.svelte';
+import { router } from './lib/router.svelte';
+import { forgetOldSheets } from './offline/pages';
+import { outbox } from './offline/outbox.svelte';
+import { startTheme } from './ui/theme';
+
+async function start(): Promise<void> {
+  startTheme();
+  await i18n.start();
+  router.start();
+  connection.start();
+  mount(App, { target: document.getElementById('app')! });
+  await session.start();
+  // The callback of a sign-in has rewritten the address.
+  router.go(location.pathname + location.search, 'replace');
+  if (session.me) await i18n.followAccount(session.me.account.locale);
+  await outbox.start();
+  await forgetOldSheets(Date.now());
+  // Without the person's consent the browser may clear kept registers when the phone is full; asking costs nothing.
+  await navigator.storage?.persist?.();
+}
+
+if ('serviceWorker' in navigator && import.meta.env.PROD) {
+  window.addEventListener('load', () => void navigator.serviceWorker.register('/sw.js'));
+}
+// Served for the renewal frame's address too, should the server answer it with this page.
+if (location.pathname === '/silent-callback') void import('./auth/silent-callback');
+else void start();
