@@ -69,11 +69,17 @@ impl RustSource {
             .collect()
     }
 
+    /// String literals with their lines; documentation is not one.
     pub fn texts(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.tokens.iter().filter_map(|token| match &token.kind {
-            Kind::Text(text) => Some((token.line, text.as_str())),
-            _ => None,
-        })
+        self.tokens
+            .iter()
+            .enumerate()
+            .filter_map(|(index, token)| match &token.kind {
+                Kind::Text(text) if index < 2 || !self.tokens[index - 2].is("doc") => {
+                    Some((token.line, text.as_str()))
+                }
+                _ => None,
+            })
     }
 }
 
@@ -187,6 +193,12 @@ mod tests {
         let source =
             RustSource::parse("// sleep(1)\nfn wait() { let _ = \"sleep(2)\"; sleep(3); }\n").unwrap();
         assert_eq!(source.find("sleep ("), [2]);
+    }
+
+    #[test]
+    fn documentation_is_not_a_text() {
+        let source = RustSource::parse("//! One.\n/// Two.\nconst A: &str = \"three\";\n").unwrap();
+        assert_eq!(source.texts().collect::<Vec<_>>(), [(3, "three")]);
     }
 
     #[test]

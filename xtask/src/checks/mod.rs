@@ -6,6 +6,7 @@ mod lengths;
 mod links;
 mod manifests;
 mod migrations;
+mod names;
 mod rooms;
 mod rust_code;
 mod secrets;
@@ -23,6 +24,7 @@ pub const ALL: &[Check] = &[
     links::check,
     manifests::check,
     migrations::check,
+    names::check,
     rooms::check,
     rust_code::check,
     secrets::check,
