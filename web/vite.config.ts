@@ -12,8 +12,8 @@ function serviceWorker(): Plugin {
     name: 'hitaji-service-worker',
     apply: 'build',
     async closeBundle() {
-      const files = (readdirSync('dist', { recursive: true, withFileTypes: true }))
-        .filter((entry) => entry.isFile() && entry.name !== 'sw.js')
+      const files = readdirSync('dist', { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile() && !['sw.js', 'silent-callback.html'].includes(entry.name))
         .map((entry) => relative('dist', join(entry.parentPath, entry.name)))
         .sort();
       const digest = createHash('sha256');

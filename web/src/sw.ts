@@ -6,8 +6,9 @@ declare const __VERSION__: string;
 const worker = self as unknown as ServiceWorkerGlobalScope;
 
 const CACHE = `hitaji-${__VERSION__}`;
-// Everything that the server answers itself; only the application's own addresses get its page.
-const SERVER = /^\/(oauth|sign-|invitations|forgot-password|reset-password|\.well-known|docs|socket\.io|openapi\.json|livez|readyz|[a-z-]+\/v\d+\/|[a-z-]+\/openapi\.json)/;
+// What the server answers itself; only the application's own addresses get its page. The renewal frame needs the
+// server's own framing headers, and a network anyway.
+const SERVER = /^\/(silent-callback|oauth|sign-|invitations|forgot-password|reset-password|\.well-known|docs|socket\.io|openapi\.json|livez|readyz|[a-z-]+\/v\d+\/|[a-z-]+\/openapi\.json)/;
 
 worker.addEventListener('install', (event) => {
   // Straight from the server: a file name without a hash may be in the browser's own cache.
@@ -28,8 +29,7 @@ worker.addEventListener('fetch', (event) => {
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== worker.location.origin || SERVER.test(url.pathname)) return;
   if (request.mode === 'navigate') {
-    const page = url.pathname === '/silent-callback' ? '/silent-callback.html' : '/index.html';
-    event.respondWith(caches.match(page).then((kept) => kept ?? fetch(request)));
+    event.respondWith(caches.match('/index.html').then((kept) => kept ?? fetch(request)));
   } else if (__PRECACHE__.includes(url.pathname)) {
     event.respondWith(caches.match(url.pathname).then((kept) => kept ?? fetch(request)));
   }

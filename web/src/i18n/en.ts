@@ -7,7 +7,7 @@ export const en = {
   nav_records: 'Records',
   nav_people: 'People',
   nav_import: 'Import class list',
-  nav_settings: 'Organisation settings',
+  nav_settings: 'Settings',
   nav_queue: 'Saved on this phone',
   main_navigation: 'Main navigation',
   skip_to_content: 'Skip to content',
@@ -249,6 +249,7 @@ export const en = {
   role_registrar: 'Registrar',
   role_guardian: 'Guardian',
   // settings
+  settings_title: 'Organisation settings',
   organisation_name: 'Name of the organisation',
   time_zone: 'Time zone',
   time_zone_hint: 'It decides which day is today for registers.',

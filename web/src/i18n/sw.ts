@@ -9,7 +9,7 @@ export const sw: Dictionary = {
   nav_records: 'Rekodi',
   nav_people: 'Watu',
   nav_import: 'Ingiza orodha ya darasa',
-  nav_settings: 'Mipangilio ya taasisi',
+  nav_settings: 'Mipangilio',
   nav_queue: 'Vilivyohifadhiwa kwenye simu',
   main_navigation: 'Urambazaji mkuu',
   skip_to_content: 'Ruka hadi kwenye maudhui',
@@ -251,6 +251,7 @@ export const sw: Dictionary = {
   role_registrar: 'Msajili',
   role_guardian: 'Mlezi',
   // settings
+  settings_title: 'Mipangilio ya taasisi',
   organisation_name: 'Jina la taasisi',
   time_zone: 'Ukanda wa saa',
   time_zone_hint: 'Huamua siku ipi ni leo kwa mahudhurio.',
