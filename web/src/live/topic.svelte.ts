@@ -40,13 +40,24 @@ export class LiveTopic {
     socket.on('expired', () => void session.renew().catch(() => undefined));
     socket.on('disconnect', () => this.#lost(socket));
     socket.on('connect_error', () => this.#lost(socket));
+    window.addEventListener('offline', this.#offline);
+    window.addEventListener('online', this.#online);
   }
 
   close(): void {
     this.#closed = true;
     this.#forget();
+    window.removeEventListener('offline', this.#offline);
+    window.removeEventListener('online', this.#online);
     this.#socket?.disconnect();
   }
+
+  // A cut network leaves the old connection hanging for most of a minute; the browser knows earlier.
+  #offline = () => {
+    this.state = 'lost';
+    this.#socket?.disconnect();
+  };
+  #online = () => void this.#socket?.connect();
 
   async #subscribe(socket: Socket, after: Offset | null): Promise<void> {
     try {

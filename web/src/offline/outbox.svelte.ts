@@ -5,6 +5,7 @@ import type { RegisterBody, RegisterResult } from '../api/types';
 import { session } from '../auth/session.svelte';
 import { idb } from '../lib/idb';
 import { uuidv7 } from '../lib/uuid';
+import type { Marks } from '../register/marks';
 import {
   applyOutcome, beginAttempt, byAge, enqueue, expired, followers, isOwn, latestOf, newItem, nextAttemptIn, nextToSend, retryNow,
   type Outcome, type Owner, type QueueItem, type RegisterName,
@@ -41,16 +42,15 @@ class Outbox {
   }
 
   /** Resolves when the save is safe on the phone; sending goes on by itself. */
-  async save(register: RegisterName, body: RegisterBody): Promise<QueueItem> {
+  async save(register: RegisterName, body: RegisterBody, before: Marks): Promise<void> {
     const profile = session.profile;
     if (!profile) throw new Error('Nobody is signed in.');
     const { organisation, subject } = profile;
-    const { add, drop } = enqueue(this.items, newItem({ organisation, subject }, register, body, Date.now(), uuidv7));
+    const { add, drop } = enqueue(this.items, newItem({ organisation, subject }, register, body, before, Date.now(), uuidv7));
     await idb.put('queue', add.id, add);
     for (const id of drop) await idb.remove('queue', id);
     await this.#changed();
     void this.flush();
-    return add;
   }
 
   async retry(id: string): Promise<void> {

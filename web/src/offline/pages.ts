@@ -6,7 +6,8 @@ import type { Owner } from './queue';
 
 export interface KeptSheet extends Owner { sheet: Sheet; kept_at: string }
 interface KeptList extends Owner { list: SheetSummary[]; date: string; kept_at: string }
-export interface Draft { marks: Marks; base_version: number }
+/** `before` is what the marks began with, upon `base_version`. */
+export interface Draft { marks: Marks; before: Marks; base_version: number }
 
 const sheetKey = (owner: Owner, stream: string, date: string, rollCall: RollCall): string =>
   [owner.organisation, owner.subject, stream, date, rollCall].join('|');

@@ -18,7 +18,7 @@ const result: RegisterResult = {
 };
 let counter = 0;
 const makeId = () => `id-${String(++counter).padStart(4, '0')}`;
-const item = (owner = teacher, of = register) => newItem(owner, of, body, 1_000, makeId);
+const item = (owner = teacher, of = register) => newItem(owner, of, body, {}, 1_000, makeId);
 
 describe('ownership', () => {
   it('sends only what belongs to this subject in this organisation', () => {

@@ -1,5 +1,6 @@
 // The offline queue's rules as pure functions: whose an item is, what may be sent when, and what an answer means.
 import type { ProblemBody, RegisterBody, RegisterResult, Sheet } from '../api/types';
+import type { Marks } from '../register/marks';
 
 /** waiting: not yet answered · sent · stale: somebody else saved first · rejected: the server named a mistake. */
 export type ItemState = 'waiting' | 'sent' | 'stale' | 'rejected';
@@ -13,6 +14,8 @@ export interface QueueItem {
   register: RegisterName;
   /** Fixed from the first attempt on: the key must always go with the same body. */
   body: RegisterBody;
+  /** The marks that the work began with, for the proposals of a merge. */
+  before: Marks;
   state: ItemState;
   created_at: string;
   attempts: number;
@@ -35,10 +38,10 @@ const BACK_OFF_MAX_MS = 5 * 60_000;
 const KEEP_SENT_MS = 2 * 24 * 3_600_000;
 
 export function newItem(
-  owner: Owner, register: RegisterName, body: RegisterBody, now_ms: number, makeId: () => string,
+  owner: Owner, register: RegisterName, body: RegisterBody, before: Marks, now_ms: number, makeId: () => string,
 ): QueueItem {
   return {
-    id: makeId(), idempotency_key: makeId(), ...owner, register, body,
+    id: makeId(), idempotency_key: makeId(), ...owner, register, body, before,
     state: 'waiting', created_at: new Date(now_ms).toISOString(), attempts: 0, next_attempt_ms: 0,
     last_problem: null, current: null, result: null, finished_at: null,
   };

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Sheet, SheetPupil } from '../api/types';
 import { attendanceRate } from '../lib/format';
-import { countMarks, differences, exceptionsOf, marksOfBody, merge, nextCode, registerBody, startMarks } from './marks';
+import { countMarks, differences, exceptionsOf, marksOfBody, merge, nextCode, proposeMine, registerBody, startMarks } from './marks';
 
 const pupil = (n: number, more: Partial<SheetPupil> = {}): SheetPupil => ({
   student_id: `p${n}`, admission_number: `A${n}`, name: `Pupil ${n}`, planned: null, planned_reason: null, code: null, reason: null, ...more,
@@ -69,6 +69,11 @@ describe('merge', () => {
     expect(merged.p1!.code).toBe('absent');
     expect(merged.p2!.code).toBe('late');
     expect(differences(current, merged).map((d) => d.pupil.student_id)).toEqual(['p2']);
+  });
+  it('proposes mine only where I changed something since I began', () => {
+    const before = { p1: { code: 'present' as const, reason: '' }, p2: { code: 'present' as const, reason: '' } };
+    expect(differences(current, mine).map((one) => proposeMine(one, before))).toEqual([false, true]);
+    expect(differences(current, mine).map((one) => proposeMine(one, {}))).toEqual([true, true]);
   });
   it('shows a pupil who joined the class meanwhile as theirs', () => {
     expect(merge(current, {}, new Set(['p1'])).p1!.code).toBe('absent');

@@ -66,6 +66,12 @@ export function differences(current: Sheet, mine: Marks): Difference[] {
   });
 }
 
+/** A mark that I did not change since I began is theirs to change; one that I did change is proposed as mine. */
+export function proposeMine(difference: Difference, before: Marks): boolean {
+  const began = before[difference.pupil.student_id];
+  return !began || began.code !== difference.mine.code || began.reason.trim() !== difference.mine.reason.trim();
+}
+
 /** Theirs everywhere, mine where chosen. */
 export function merge(current: Sheet, mine: Marks, keepMine: Set<string>): Marks {
   return Object.fromEntries(

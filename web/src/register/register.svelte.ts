@@ -19,6 +19,7 @@ export class RegisterState {
   from = $state<string | null>(null);
 
   #base = 0;
+  #before: Marks = {};
   #baseline = $state('[]');
 
   readonly stream: string;
@@ -77,7 +78,7 @@ export class RegisterState {
   async save(): Promise<void> {
     const sheet = this.sheet!;
     const body = registerBody(sheet, $state.snapshot(this.marks), this.#base, sheet.register_id ?? uuidv7());
-    await outbox.save(this.#register(), body);
+    await outbox.save(this.#register(), body, this.#before);
     this.#baseline = this.#fingerprint();
     await drafts.remove(this.#owner, this.stream, this.date, this.rollCall);
   }
@@ -87,6 +88,7 @@ export class RegisterState {
     const mine = $state.snapshot(this.marks);
     this.sheet = current;
     this.#base = current.version;
+    this.#before = startMarks(current);
     this.marks = merge(current, mine, keepMine);
     const theirs = JSON.stringify(exceptionsOf(current.pupils, startMarks(current)));
     if (this.#fingerprint() === theirs) return this.takeTheirs(current);
@@ -107,6 +109,7 @@ export class RegisterState {
     if (!item || !this.sheet || item.state !== 'sent' || !item.result || item.result.version <= this.#base) return;
     const { result } = item;
     this.#base = result.version;
+    this.#before = marksOfBody(this.sheet, item.body);
     this.sheet = { ...this.sheet, version: result.version, register_id: result.id, taken_at: result.taken_at, taken_by: result.taken_by };
     if (this.dirty) await this.#keepDraft();
     else await this.load();
@@ -129,14 +132,16 @@ export class RegisterState {
     } else if (draft) {
       this.marks = startMarks(sheet, draft.marks);
       this.#base = draft.base_version;
+      this.#before = draft.before;
     } else {
       this.#base = queued ? (queued.body.base_version ?? 0) : sheet.version;
+      this.#before = queued ? queued.before : startMarks(sheet);
     }
   }
 
   async #keepDraft(): Promise<void> {
     const marks = $state.snapshot(this.marks);
-    await drafts.save(this.#owner, this.stream, this.date, this.rollCall, { marks, base_version: this.#base }).catch(() => undefined);
+    await drafts.save(this.#owner, this.stream, this.date, this.rollCall, { marks, before: this.#before, base_version: this.#base }).catch(() => undefined);
   }
 
   #fingerprint(): string {
