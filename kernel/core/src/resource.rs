@@ -74,6 +74,13 @@ pub struct ResourceDef {
     pub table: &'static str,
     /// In scopes and event types: `school.year_group`.
     pub permission: &'static str,
+    pub read_scope: &'static str,
+    pub write_scope: &'static str,
+    pub delete_scope: &'static str,
+    /// Types of the events that the engine publishes.
+    pub created_event: &'static str,
+    pub updated_event: &'static str,
+    pub deleted_event: &'static str,
     pub label: &'static str,
     pub label_one: &'static str,
     pub label_sw: &'static str,
@@ -92,10 +99,6 @@ pub struct ResourceDef {
 impl ResourceDef {
     pub fn field(&self, name: &str) -> Option<&'static FieldDef> {
         self.fields.iter().find(|field| field.name == name)
-    }
-
-    pub fn scope(&self, action: &str) -> String {
-        format!("{}:{action}", self.permission)
     }
 
     pub fn path(&self) -> String {

@@ -403,6 +403,11 @@ impl Databases {
 
     // ── directory changes (tenancy service only) ─────────────────────────────────────────────────────────────
 
+    /// Organisations whose sign-up has not finished after `age`.
+    pub async fn unfinished(&self, age: TimeDelta) -> Result<Vec<TenantId>, DbError> {
+        directory::unfinished(&mut *self.control().await?, self.0.clock.now() - age).await
+    }
+
     pub async fn set_state(
         &self,
         conn: &mut sqlx::PgConnection,

@@ -204,6 +204,16 @@ pub async fn set_state(conn: &mut PgConnection, id: TenantId, state: TenantState
     Ok(())
 }
 
+/// Organisations whose sign-up began before `before` and did not finish.
+pub async fn unfinished(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<Vec<TenantId>, DbError> {
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar("select id from directory.tenant where state = 'provisioning' and created_at < $1 limit 100")
+            .bind(before)
+            .fetch_all(conn)
+            .await?;
+    Ok(ids.into_iter().map(TenantId).collect())
+}
+
 /// Organisations changed since `since`, with some overlap for transactions that commit late.
 pub async fn changed_since(conn: &mut PgConnection, since: DateTime<Utc>) -> Result<Vec<TenantId>, DbError> {
     let ids: Vec<Uuid> = sqlx::query_scalar(

@@ -57,6 +57,11 @@ impl Problem {
         }
     }
 
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Problem {
+        self.errors = errors;
+        self
+    }
+
     pub fn field(pointer: &'static str, code: &'static str, message: impl Into<String>) -> Problem {
         Problem::validation(vec![FieldError::new(pointer, code, message)])
     }

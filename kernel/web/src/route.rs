@@ -38,6 +38,15 @@ impl Schema {
     pub fn of<T: JsonSchema>() -> Schema {
         Schema::Type(|generator| generator.subschema_for::<T>())
     }
+
+    /// `{data: [T], page: {…}}`.
+    pub fn page_of<T: JsonSchema>() -> Schema {
+        Schema::Type(|generator| {
+            let record = generator.subschema_for::<T>();
+            schemars::json_schema!({"type": "object", "required": ["data", "page"], "properties": {
+                "data": {"type": "array", "items": record}, "page": {"$ref": "#/components/schemas/Page"}}})
+        })
+    }
 }
 
 /// One query parameter, for OpenAPI.

@@ -1,0 +1,3 @@
+//! Commands and questions about organisations.
+pub mod create_organisation;
+pub mod organisation;

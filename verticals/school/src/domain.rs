@@ -1,0 +1,3 @@
+//! Rules of the school; pure.
+pub mod attendance;
+pub mod class_list;
