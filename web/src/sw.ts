@@ -13,12 +13,13 @@ const SERVER = /^\/(silent-callback|oauth|sign-|invitations|forgot-password|rese
 worker.addEventListener('install', (event) => {
   // Straight from the server: a file name without a hash may be in the browser's own cache.
   const files = __PRECACHE__.map((file) => new Request(file, { cache: 'reload' }));
-  // No skipWaiting: an open page keeps the version it started with.
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(files)));
+  // Taking over at once is safe because the version before is kept: an open page still finds its own parts in it.
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(files)).then(() => worker.skipWaiting()));
 });
 
 worker.addEventListener('activate', (event) => {
-  const old = (names: string[]) => names.filter((name) => name.startsWith('hitaji-') && name !== CACHE);
+  // Names come in the order of creation; the last of the others is the version before.
+  const old = (names: string[]) => names.filter((name) => name.startsWith('hitaji-') && name !== CACHE).slice(0, -1);
   event.waitUntil(
     caches.keys().then((names) => Promise.all(old(names).map((name) => caches.delete(name)))).then(() => worker.clients.claim()),
   );
@@ -29,8 +30,14 @@ worker.addEventListener('fetch', (event) => {
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== worker.location.origin || SERVER.test(url.pathname)) return;
   if (request.mode === 'navigate') {
-    event.respondWith(caches.match('/index.html').then((kept) => kept ?? fetch(request)));
-  } else if (__PRECACHE__.includes(url.pathname)) {
-    event.respondWith(caches.match(url.pathname).then((kept) => kept ?? fetch(request)));
+    event.respondWith(kept('/index.html', request));
+  } else if (__PRECACHE__.includes(url.pathname) || url.pathname.startsWith('/assets/')) {
+    event.respondWith(kept(url.pathname, request));
   }
 });
+
+/** This version's file, else an older version's (for a page that was open before), else the network's. */
+async function kept(path: string, request: Request): Promise<Response> {
+  const own = await (await caches.open(CACHE)).match(path);
+  return own ?? (await caches.match(path)) ?? fetch(request);
+}

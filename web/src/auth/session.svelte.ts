@@ -3,6 +3,7 @@ import { ErrorResponse, ErrorTimeout, UserManager, type User } from 'oidc-client
 import { fetchWithin } from '../api/fetch-within';
 import { NetworkError, Problem } from '../api/problem';
 import type { Me } from '../api/types';
+import { t } from '../i18n/index.svelte';
 import { forgetKeptPages } from '../offline/pages';
 import { oidcSettings } from './settings';
 import { profileStore, tokenBinding, type Profile } from './profile';
@@ -44,6 +45,8 @@ class Session {
   }
 
   async start(): Promise<void> {
+    // Without https (or localhost) the browser withholds the cryptography that signing in needs.
+    if (!window.isSecureContext) return this.#fail(new Error(t('needs_https')));
     this.#manager = new UserManager(oidcSettings(location.origin));
     this.#manager.events.addAccessTokenExpiring(() => void this.renew().catch(() => undefined));
     window.addEventListener('online', () => void this.reconnect());
@@ -57,10 +60,11 @@ class Session {
   /** Tries again after a failed start or when the network is back. */
   async reconnect(): Promise<void> {
     clearTimeout(this.#retry);
-    if (this.status === 'offline' || this.status === 'unreachable') {
-      this.status = this.profile ? 'connecting' : 'starting';
-      await this.#signInSilently();
-    }
+    if (this.status !== 'offline' && this.status !== 'unreachable') return;
+    if (!navigator.onLine) return this.#goOffline();
+    // In offline mode the screen stays as it is until the sign-in has succeeded.
+    if (this.status === 'unreachable') this.status = 'starting';
+    await this.#signInSilently();
   }
 
   /** One renewal at a time, whoever asks. */
@@ -111,7 +115,8 @@ class Session {
       await this.#accept(user);
     } catch (error) {
       if (error instanceof ErrorResponse) return this.signIn();
-      if (error instanceof ErrorTimeout || error instanceof NetworkError || error instanceof TypeError) return this.#goOffline();
+      // With a known account every other trouble (a server that restarts, a proxy's error page) is waited out.
+      if (this.profile || isNetworkTrouble(error)) return this.#goOffline();
       this.#fail(error);
     }
   }
@@ -123,7 +128,7 @@ class Session {
       history.replaceState(null, '', returnTo.startsWith('/') && !returnTo.startsWith('//') ? returnTo : '/');
       await this.#accept(user);
     } catch (error) {
-      if (error instanceof NetworkError || error instanceof TypeError) return this.#goOffline();
+      if (isNetworkTrouble(error)) return this.#goOffline();
       // A stale or repeated callback address (Back, a bookmark): start again from the front.
       history.replaceState(null, '', '/');
       if (error instanceof ErrorResponse) return this.#fail(error);
@@ -154,6 +159,7 @@ class Session {
 
   #goOffline(): void {
     this.status = this.profile ? 'offline' : 'unreachable';
+    clearTimeout(this.#retry);
     // Requests that waited for the sign-in are told; later ones fail at once.
     this.#ready.resolve();
     this.#ready = deferred();
@@ -169,6 +175,11 @@ class Session {
     const slug = this.profile?.me.organisation.slug;
     return slug ? { organization: slug } : undefined;
   }
+}
+
+function isNetworkTrouble(error: unknown): boolean {
+  const away = error instanceof Problem && error.status >= 500;
+  return away || error instanceof ErrorTimeout || error instanceof NetworkError || error instanceof TypeError;
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {

@@ -21,6 +21,7 @@ export const en = {
   sign_out: 'Sign out',
   sign_in_again: 'Sign in again',
   sign_in_failed: 'Sign-in did not work',
+  needs_https: 'This address is not secure. Open it by https, or on this machine as localhost.',
   needs_network: 'Switching and signing out need a network.',
   connection_online: 'Online',
   connection_connecting: 'Connecting',

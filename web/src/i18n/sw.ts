@@ -23,6 +23,7 @@ export const sw: Dictionary = {
   sign_out: 'Ondoka',
   sign_in_again: 'Ingia tena',
   sign_in_failed: 'Kuingia hakukufaulu',
+  needs_https: 'Anwani hii si salama. Ifungue kwa https, au kwenye mashine hii kama localhost.',
   needs_network: 'Kubadilisha taasisi na kuondoka kunahitaji mtandao.',
   connection_online: 'Mtandaoni',
   connection_connecting: 'Inaunganisha',
