@@ -16,11 +16,9 @@ async function start(): Promise<void> {
   router.start();
   connection.start();
   mount(App, { target: document.getElementById('app')! });
-  await session.start();
-  // The callback of a sign-in has rewritten the address.
-  router.go(location.pathname + location.search, 'replace');
-  if (session.me) await i18n.followAccount(session.me.account.locale);
+  // Before the sign-in, which may take long on a bad network: a register shows what waits to be sent.
   await outbox.start();
+  await session.start();
   await forgetOldSheets(Date.now());
   // Without the person's consent the browser may clear kept registers when the phone is full; asking costs nothing.
   await navigator.storage?.persist?.();

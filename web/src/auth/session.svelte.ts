@@ -4,6 +4,7 @@ import { fetchWithin } from '../api/fetch-within';
 import { NetworkError, Problem } from '../api/problem';
 import type { Me } from '../api/types';
 import { t } from '../i18n/index.svelte';
+import { router } from '../lib/router.svelte';
 import { forgetKeptPages } from '../offline/pages';
 import { oidcSettings } from './settings';
 import { profileStore, tokenBinding, type Profile } from './profile';
@@ -125,12 +126,12 @@ class Session {
     try {
       const user = await this.#manager.signinRedirectCallback();
       const returnTo = (user.state as { returnTo?: string } | undefined)?.returnTo ?? '/';
-      history.replaceState(null, '', returnTo.startsWith('/') && !returnTo.startsWith('//') ? returnTo : '/');
+      router.go(returnTo.startsWith('/') && !returnTo.startsWith('//') ? returnTo : '/', 'replace');
       await this.#accept(user);
     } catch (error) {
       if (isNetworkTrouble(error)) return this.#goOffline();
       // A stale or repeated callback address (Back, a bookmark): start again from the front.
-      history.replaceState(null, '', '/');
+      router.go('/', 'replace');
       if (error instanceof ErrorResponse) return this.#fail(error);
       await this.#signInSilently();
     }
