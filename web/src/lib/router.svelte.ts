@@ -1,8 +1,8 @@
 // A small router over the history API: the current address, links, and patterns such as /registers/:stream.
 
 class Router {
-  path = $state(location.pathname);
-  search = $state(location.search);
+  path = $state('/');
+  search = $state('');
 
   start(): void {
     window.addEventListener('popstate', () => this.#read());
