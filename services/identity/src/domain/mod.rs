@@ -1,0 +1,9 @@
+//! The rules of identity, without I/O: who may ask for what, which tokens follow, what a person may type.
+pub mod account;
+pub mod client;
+pub mod link;
+pub mod pkce;
+pub mod place;
+pub mod refresh;
+pub mod request;
+pub mod scope;

@@ -1,0 +1,198 @@
+//! Consumers of identity's own events: the mails with secret links, and sessions that ended in another process.
+use crate::config::Settings;
+use crate::domain::link::{self, LinkKind};
+use crate::http::provider::Provider;
+use crate::pages;
+use crate::store::{account, invitation, organisation, reset};
+use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
+use hitaji_contracts::identity::{InvitationSent, PasswordResetRequested, SessionEnded};
+use hitaji_core::Event as _;
+use hitaji_db::Home;
+use lettre::message::{Mailbox, MultiPart};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use minijinja::context;
+use std::time::Duration;
+
+pub const CONSUMERS: &[Consumer] = &[
+    Consumer {
+        name: "identity.mail",
+        service: "identity",
+        source: "identity",
+        types: &[InvitationSent::TYPE, PasswordResetRequested::TYPE],
+        source_home: Home::Control,
+        home: Home::Control,
+        handle: |delivery| -> Handled<'_> { Box::pin(send_mail(delivery)) },
+    },
+    Consumer {
+        name: "identity.denylist",
+        service: "identity",
+        source: "identity",
+        types: &[SessionEnded::TYPE],
+        source_home: Home::Control,
+        home: Home::Control,
+        handle: |delivery| -> Handled<'_> { Box::pin(deny_session(delivery)) },
+    },
+];
+
+/// Sends mail by SMTP.
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    sender: Mailbox,
+}
+
+impl Mailer {
+    pub fn new(settings: &Settings) -> Result<Mailer, String> {
+        // The URL may hold a password, so the error does not repeat it.
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&settings.smtp_url)
+            .map_err(|_| "identity.smtp_url is not smtp://host:port or smtps://user:password@host:port")?
+            .timeout(Some(Duration::from_secs(10)))
+            .build();
+        let sender = settings
+            .mail_from
+            .parse()
+            .map_err(|_| "identity.mail_from is not an address like Hitaji <no-reply@example.org>")?;
+        Ok(Mailer { transport, sender })
+    }
+
+    async fn send(
+        &self,
+        to: Mailbox,
+        subject: &str,
+        text: String,
+        html: String,
+    ) -> Result<(), ConsumerError> {
+        let message = Message::builder()
+            .from(self.sender.clone())
+            .to(to)
+            .subject(subject)
+            .multipart(MultiPart::alternative_plain_html(text, html))
+            .map_err(|error| ConsumerError::Other(format!("mail: {error}")))?;
+        let sent = self.transport.send(message).await;
+        sent.map(|_| ())
+            .map_err(|error| ConsumerError::Other(format!("mail server: {error}")))
+    }
+}
+
+/// What a mail says, besides the texts of its kind.
+struct Letter<'a> {
+    /// Prefix of its texts' keys.
+    kind: &'static str,
+    locale: &'a str,
+    name: &'a str,
+    email: &'a str,
+    link: String,
+    organisation: &'a str,
+    inviter: &'a str,
+}
+
+async fn send_mail(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
+    let provider = delivery.parts.get::<Provider>();
+    if let Some(event) = delivery.event.decode::<InvitationSent>() {
+        return send_invitation(delivery, &provider, event?).await;
+    }
+    match delivery.event.decode::<PasswordResetRequested>() {
+        Some(event) => send_reset(delivery, &provider, event?).await,
+        None => Ok(()),
+    }
+}
+
+async fn send_invitation(
+    delivery: Delivery<'_>,
+    provider: &Provider,
+    event: InvitationSent,
+) -> Result<(), ConsumerError> {
+    let found = invitation::find(delivery.tx, event.invitation_id).await?;
+    let Some(invitation) =
+        found.filter(|found| found.state == "pending" && found.expires_at > delivery.tx.scope().at)
+    else {
+        return Ok(());
+    };
+    let wish = organisation::wish(delivery.tx, invitation.organisation_id).await?;
+    let inviter = account::find(delivery.tx, invitation.invited_by).await?;
+    let token = link::seal(
+        &provider.master,
+        LinkKind::Invitation,
+        invitation.id,
+        invitation.counter,
+    );
+    let letter = Letter {
+        kind: "mail_invitation",
+        locale: &invitation.locale,
+        name: &invitation.name,
+        email: &invitation.email,
+        link: format!("{}/invitations/{token}", provider.origin),
+        organisation: wish.as_ref().map_or("Hitaji", |(wish, _)| &wish.name),
+        inviter: inviter.as_ref().map_or("Hitaji", |inviter| &inviter.name),
+    };
+    post(provider, &letter).await
+}
+
+async fn send_reset(
+    delivery: Delivery<'_>,
+    provider: &Provider,
+    event: PasswordResetRequested,
+) -> Result<(), ConsumerError> {
+    let found = reset::find(delivery.tx, event.reset_id).await?;
+    let Some(reset) =
+        found.filter(|found| found.used_at.is_none() && found.expires_at > delivery.tx.scope().at)
+    else {
+        return Ok(());
+    };
+    let token = link::seal(&provider.master, LinkKind::PasswordReset, reset.id, 1);
+    let letter = Letter {
+        kind: "mail_reset",
+        locale: &reset.locale,
+        name: &reset.name,
+        email: &reset.email,
+        link: format!("{}/reset-password/{token}", provider.origin),
+        organisation: "Hitaji",
+        inviter: "Hitaji",
+    };
+    post(provider, &letter).await
+}
+
+async fn post(provider: &Provider, letter: &Letter<'_>) -> Result<(), ConsumerError> {
+    let say = |part: &str| {
+        let text = pages::text(letter.locale, &format!("{}_{part}", letter.kind));
+        let filled = [
+            ("{name}", letter.name),
+            ("{organisation}", letter.organisation),
+            ("{inviter}", letter.inviter),
+        ];
+        filled
+            .iter()
+            .fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
+    };
+    let values = context! {
+        lang => letter.locale,
+        subject => say("subject"),
+        greeting => say("greeting"),
+        body => say("body"),
+        action => say("action"),
+        note => say("note"),
+        link => letter.link.clone(),
+    };
+    let render = |template: &str| {
+        provider
+            .pages
+            .render(template, values.clone())
+            .map_err(|error| ConsumerError::Other(format!("mail: {error}")))
+    };
+    let address: Address = letter
+        .email
+        .parse()
+        .map_err(|_| ConsumerError::Other("the address of a mail is not one".into()))?;
+    let to = Mailbox::new(Some(letter.name.to_owned()), address);
+    provider
+        .mailer
+        .send(to, &say("subject"), render("mail.txt")?, render("mail.html")?)
+        .await
+}
+
+/// The process that ended the session has denied it at once; this one may be another.
+async fn deny_session(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
+    if let Some(event) = delivery.event.decode::<SessionEnded>() {
+        delivery.parts.get::<Provider>().denylist.deny(event?.session_id);
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! `/identity/v1/invitations`: asking people into the organisation, again, or not any more.
+use crate::domain::account::{locale_of, normalise_email, normalise_name};
+use crate::http::api::members::PageParams;
+use crate::http::provider::Provider;
+use crate::store::invitation::{self, Invitation};
+use crate::store::{account, organisation};
+use chrono::{DateTime, TimeDelta, Utc};
+use hitaji_contracts::identity::InvitationSent;
+use hitaji_core::{ErrorCode, FieldError, new_id};
+use hitaji_db::{Audit, Tx};
+use hitaji_web::{Answer, Body, Ctx, Id, Params, Problem};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+const LIFETIME: TimeDelta = TimeDelta::days(7);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewInvitation {
+    email: String,
+    name: String,
+    /// Role keys.
+    roles: Vec<String>,
+    /// Language of the mail; the inviter's where absent.
+    #[serde(default)]
+    locale: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct InvitationOut {
+    id: Uuid,
+    email: String,
+    name: String,
+    roles: Vec<String>,
+    /// `pending`, `accepted`, `expired` or `revoked`.
+    status: String,
+    expires_at: DateTime<Utc>,
+    version: i64,
+}
+
+pub async fn list(ctx: Ctx, Params(params): Params<PageParams>) -> Result<Answer, Problem> {
+    let (limit, before) = params.read(&ctx)?;
+    let mut conn = ctx.read().await?;
+    let mut found = invitation::list(
+        &mut conn,
+        ctx.tenant().id.0,
+        before.unwrap_or(Uuid::max()),
+        limit + 1,
+    )
+    .await?;
+    conn.release();
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next = found.last().filter(|_| more).map(|invitation| invitation.id);
+    let rows: Vec<_> = found
+        .into_iter()
+        .map(|invitation| out(invitation, ctx.now()))
+        .collect();
+    Ok(ctx.page(&rows, limit, next.as_ref()))
+}
+
+pub async fn create(ctx: Ctx, Body(asked): Body<NewInvitation>) -> Result<Answer, Problem> {
+    let (email, name) = check(&ctx, &asked)?;
+    let (now, organisation_id) = (ctx.now(), ctx.tenant().id.0);
+    let mut tx = ctx.tx().await?;
+    if organisation::has_member(&mut tx, organisation_id, &email).await? {
+        return Err(Problem::new(
+            ErrorCode::Conflict,
+            "This person is a member already.",
+        ));
+    }
+    let inviter = account::find(&mut tx, ctx.subject().0)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    invitation::expire(&mut tx, organisation_id, &email, now).await?;
+    let new = Invitation {
+        id: new_id(),
+        organisation_id,
+        email,
+        name,
+        roles: asked.roles,
+        locale: asked
+            .locale
+            .as_deref()
+            .and_then(locale_of)
+            .map_or(inviter.locale, str::to_owned),
+        state: "pending".into(),
+        counter: 1,
+        invited_by: inviter.id,
+        expires_at: now + LIFETIME,
+        version: 1,
+    };
+    invitation::insert(&mut tx, &new, now)
+        .await
+        .map_err(|error| match error.constraint() {
+            Some("invitation_pending_key") => Problem::new(
+                ErrorCode::Conflict,
+                "This person has an open invitation. Send it again instead, or withdraw it first.",
+            ),
+            _ => error.into(),
+        })?;
+    send(&ctx, &mut tx, &new, "create");
+    let answer = out(new, now);
+    let location = format!("/identity/v1/invitations/{}", answer.id);
+    ctx.commit(tx, Answer::created(location, &answer).version(answer.version))
+        .await
+}
+
+pub async fn resend(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
+    let (now, if_match) = (ctx.now(), ctx.request().if_match()?);
+    let mut tx = ctx.tx().await?;
+    let found = find(&ctx, &mut tx, id, if_match).await?;
+    may_give(&ctx, &found.roles)?;
+    let Some(renewed) = invitation::resend(&mut tx, found.id, now, now + LIFETIME).await? else {
+        return Err(Problem::new(
+            ErrorCode::Conflict,
+            format!("This invitation is {} and cannot be sent again.", found.state),
+        ));
+    };
+    send(&ctx, &mut tx, &renewed, "resend");
+    let answer = out(renewed, now);
+    ctx.commit(tx, Answer::ok(&answer).version(answer.version)).await
+}
+
+pub async fn revoke(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
+    let if_match = ctx.request().if_match()?;
+    let mut tx = ctx.tx().await?;
+    let found = find(&ctx, &mut tx, id, if_match).await?;
+    if found.state == "accepted" {
+        return Err(Problem::new(
+            ErrorCode::Conflict,
+            "This invitation was accepted; the person is a member now.",
+        ));
+    }
+    if invitation::revoke(&mut tx, found.id, ctx.now()).await? {
+        let before = Some(json!({"email": found.email, "status": found.state}).to_string());
+        tx.audit(Audit {
+            action: "revoke",
+            resource: "identity.invitation",
+            record_id: Some(id),
+            before,
+            after: None,
+        });
+    }
+    ctx.commit(tx, Answer::no_content()).await
+}
+
+async fn find(ctx: &Ctx, tx: &mut Tx, id: Uuid, if_match: Option<i64>) -> Result<Invitation, Problem> {
+    let found = invitation::lock(tx, ctx.tenant().id.0, id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    if if_match.is_some_and(|version| version != found.version) {
+        return Err(Problem::new(
+            ErrorCode::Stale,
+            "Somebody changed this invitation meanwhile; read it again.",
+        ));
+    }
+    Ok(found)
+}
+
+fn send(ctx: &Ctx, tx: &mut Tx, invitation: &Invitation, action: &str) {
+    tx.emit(
+        invitation.id,
+        &InvitationSent {
+            tenant_id: ctx.tenant().id,
+            invitation_id: invitation.id,
+        },
+    );
+    let after = json!({"email": invitation.email, "name": invitation.name, "roles": invitation.roles});
+    tx.audit(Audit {
+        action,
+        resource: "identity.invitation",
+        record_id: Some(invitation.id),
+        before: None,
+        after: Some(after.to_string()),
+    });
+}
+
+fn check(ctx: &Ctx, asked: &NewInvitation) -> Result<(String, String), Problem> {
+    let mut errors = Vec::new();
+    let (email, name) = (normalise_email(&asked.email), normalise_name(&asked.name));
+    if email.is_none() {
+        errors.push(FieldError::new(
+            "/email",
+            "malformed",
+            "Write an e-mail address like amina@example.org.",
+        ));
+    }
+    if name.is_none() {
+        errors.push(FieldError::new("/name", "required", "Write the person's name."));
+    }
+    let registry = ctx.platform().registry();
+    if asked.roles.is_empty() || asked.roles.len() > 16 {
+        errors.push(FieldError::new("/roles", "required", "Choose at least one role."));
+    }
+    for (index, role) in asked.roles.iter().enumerate() {
+        if !registry.roles().any(|known| known.key == role) {
+            errors.push(FieldError::new(
+                format!("/roles/{index}"),
+                "unknown_value",
+                "There is no such role.",
+            ));
+        } else if asked.roles[..index].contains(role) {
+            errors.push(FieldError::new(
+                format!("/roles/{index}"),
+                "repeated",
+                "This role is named twice.",
+            ));
+        }
+    }
+    match (email, name) {
+        (Some(email), Some(name)) if errors.is_empty() => {
+            may_give(ctx, &asked.roles)?;
+            Ok((email, name))
+        }
+        _ => Err(Problem::validation(errors)),
+    }
+}
+
+/// Nobody gives what they do not have: every permission of the roles must be in the inviter's hands.
+fn may_give(ctx: &Ctx, roles: &[String]) -> Result<(), Problem> {
+    let provider = ctx.parts().get::<Provider>();
+    let given = provider.role_permissions(roles);
+    let products = &ctx.tenant().products;
+    // A permission of a product that the organisation lacks is in no token, and worth nothing.
+    let lacking = ctx.platform().registry().scopes().any(|(scope, number)| {
+        given.contains(number)
+            && !ctx.token().permissions.contains(number)
+            && provider.catalogue.is_open_to(scope, products)
+    });
+    if lacking {
+        return Err(Problem::field(
+            "/roles",
+            "beyond_own",
+            "You can only give roles whose permissions you have yourself.",
+        ));
+    }
+    Ok(())
+}
+
+fn out(invitation: Invitation, now: DateTime<Utc>) -> InvitationOut {
+    let expired = invitation.state == "pending" && invitation.expires_at <= now;
+    InvitationOut {
+        id: invitation.id,
+        email: invitation.email,
+        name: invitation.name,
+        roles: invitation.roles,
+        status: if expired {
+            "expired".into()
+        } else {
+            invitation.state
+        },
+        expires_at: invitation.expires_at,
+        version: invitation.version,
+    }
+}

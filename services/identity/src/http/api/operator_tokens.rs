@@ -1,0 +1,82 @@
+//! `POST /identity/v1/operator-tokens`: a short-lived token for the command line, by the operator's right, audited.
+use crate::domain::account::normalise_email;
+use crate::domain::client::WEB_CLIENT;
+use crate::http::membership;
+use crate::http::mint::{ACCESS_LIFETIME_S, Bearer};
+use crate::http::provider::Provider;
+use crate::http::session::{audit, begin};
+use crate::store::account;
+use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
+use hitaji_web::{Answer, Body, PlatformCtx, Problem};
+use serde_json::json;
+use uuid::Uuid;
+
+/// Everything the account may do, where no scope is named.
+const EVERYTHING: &str = "openid profile email hitaji";
+
+pub async fn create(ctx: PlatformCtx, Body(asked): Body<OperatorTokenRequest>) -> Result<Answer, Problem> {
+    let provider = ctx.parts().get::<Provider>();
+    let client = provider
+        .client(WEB_CLIENT)
+        .ok_or_else(|| Problem::internal("the web client is not registered"))?;
+    let (account_id, belonging) = find(&ctx, &asked).await?;
+    let scope = if asked.scope.trim().is_empty() {
+        EVERYTHING
+    } else {
+        &asked.scope
+    };
+    let bearer = Bearer {
+        account_id,
+        tenant: &belonging.tenant,
+        roles: &belonging.roles,
+        client,
+        scope,
+        session_id: None,
+        auth_time: None,
+    };
+    let keys = provider.keys.get(ctx.databases()).await?;
+    let minted = provider
+        .access_token(&keys, &bearer, ctx.now())
+        .map_err(Problem::internal)?;
+    let mut tx = begin(&ctx, "operator").await?;
+    let what = json!({"organisation_id": belonging.tenant.id, "scope": minted.scope});
+    audit(
+        &mut tx,
+        "operator_token",
+        "identity.account",
+        Some(account_id),
+        what,
+    );
+    tx.commit(None).await?;
+    let answer = OperatorToken {
+        access_token: minted.access_token,
+        expires_in: ACCESS_LIFETIME_S,
+        scope: minted.scope,
+    };
+    Ok(Answer::ok(&answer))
+}
+
+async fn find(
+    ctx: &PlatformCtx,
+    asked: &OperatorTokenRequest,
+) -> Result<(Uuid, membership::Belonging), Problem> {
+    let unknown = |pointer, what: &str| Problem::field(pointer, "unknown_value", what);
+    let email = normalise_email(&asked.account);
+    let mut conn = ctx.read().await?;
+    let account = match email {
+        Some(email) => account::find_by_email(&mut conn, &email).await?,
+        None => None,
+    };
+    conn.release();
+    let account =
+        account.ok_or_else(|| unknown("/account", "There is no account with this e-mail address."))?;
+    let belongings = membership::of(ctx, account.id).await?;
+    let found = membership::named(&belongings, &asked.organisation).cloned();
+    let refused = || {
+        unknown(
+            "/organisation",
+            "The account is no member of such an organisation.",
+        )
+    };
+    Ok((account.id, found.ok_or_else(refused)?))
+}

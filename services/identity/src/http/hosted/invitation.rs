@@ -1,0 +1,238 @@
+//! `/invitations/{token}`: an invited person becomes a member, with a new account or the one they have.
+use crate::domain::account::{judge_password, normalise_name};
+use crate::domain::link::{self, LinkKind};
+use crate::http::browser::{Browser, Form, PageError, PageResult};
+use crate::http::hosted::fields::{Errors, typed};
+use crate::http::hosted::sign_in::{Checked, check_password};
+use crate::http::membership::{self, Joining};
+use crate::http::session::{self, audit, begin};
+use crate::http::throttle::Try;
+use crate::store::account::{self, Account, NewAccount};
+use crate::store::invitation::{self, Invitation};
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+use hitaji_core::{TenantId, new_id};
+use hitaji_db::Tx;
+use hitaji_web::Problem;
+use minijinja::{Value, context};
+use serde_json::json;
+
+/// A link that can be taken, with what people must know of it.
+struct Open {
+    invitation: Invitation,
+    organisation: String,
+    inviter: String,
+    /// The account that the address has already.
+    account: Option<Account>,
+}
+
+pub async fn show(browser: Browser, Path(token): Path<String>) -> Response {
+    browser.answer(first(&browser, &token).await)
+}
+
+pub async fn submit(browser: Browser, Path(token): Path<String>, form: Form) -> Response {
+    browser.answer(accept(&browser, &token, &form).await)
+}
+
+async fn first(browser: &Browser, token: &str) -> PageResult {
+    let open = open(browser, token).await?;
+    let values = context! { typed => context! { name => open.invitation.name.clone() } };
+    page(browser, StatusCode::OK, &open, values, &Errors::default())
+}
+
+async fn open(browser: &Browser, token: &str) -> Result<Open, PageError> {
+    let gone = || PageError::Page(StatusCode::GONE, "invitation_gone");
+    browser
+        .provider
+        .throttle
+        .address(Try::Secret, browser.ctx.request().client_ip)?;
+    let (id, counter) = link::open(&browser.provider.master, LinkKind::Invitation, token).ok_or_else(gone)?;
+    let mut conn = browser.ctx.read().await?;
+    let invitation = invitation::find(&mut conn, id)
+        .await?
+        .filter(|found| found.counter == counter)
+        .ok_or_else(gone)?;
+    if invitation.state != "pending" || invitation.expires_at <= browser.ctx.now() {
+        return Err(gone());
+    }
+    let inviter = account::find(&mut conn, invitation.invited_by)
+        .await?
+        .map_or_else(String::new, |inviter| inviter.name);
+    let account = account::find_by_email(&mut conn, &invitation.email).await?;
+    conn.release();
+    let tenant = browser
+        .ctx
+        .databases()
+        .describe(TenantId(invitation.organisation_id))
+        .await?;
+    Ok(Open {
+        organisation: tenant.name.clone(),
+        inviter,
+        account,
+        invitation,
+    })
+}
+
+async fn accept(browser: &Browser, token: &str, form: &Form) -> PageResult {
+    browser.check_form(form)?;
+    let open = open(browser, token).await?;
+    let mut errors = Errors::default();
+    let account = match &open.account {
+        Some(account) => existing(browser, account, form, &mut errors).await?,
+        None => None,
+    };
+    let new = match &open.account {
+        Some(_) => None,
+        None => fresh(browser, &open, form, &mut errors).await?,
+    };
+    if !errors.is_empty() {
+        return page(
+            browser,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &open,
+            context! { typed => typed(form, &["name"]) },
+            &errors,
+        );
+    }
+    let account = account
+        .or(new.clone())
+        .ok_or(PageError::Page(StatusCode::GONE, "invitation_gone"))?;
+    let mut tx = begin(&browser.ctx, account.id).await?;
+    if new.is_some() && !insert(browser, &mut tx, &account).await? {
+        // The address got an account meanwhile: show the page anew, which then asks for its password.
+        tx.rollback().await.map_err(Problem::from)?;
+        return first(browser, token).await;
+    }
+    take(browser, tx, &open.invitation, &account).await
+}
+
+/// A person who has an account: the one who is signed in here, or whoever knows its password.
+async fn existing(
+    browser: &Browser,
+    account: &Account,
+    form: &Form,
+    errors: &mut Errors,
+) -> Result<Option<Account>, PageError> {
+    if browser
+        .session()
+        .await?
+        .is_some_and(|session| session.account_id == account.id)
+    {
+        return Ok(Some(account.clone()));
+    }
+    match check_password(browser, &account.email, form.secret("password")).await? {
+        Checked::Right(account) => Ok(Some(*account)),
+        Checked::Wrong => {
+            errors.add(browser, "password", "sign_in_wrong");
+            Ok(None)
+        }
+    }
+}
+
+async fn fresh(
+    browser: &Browser,
+    open: &Open,
+    form: &Form,
+    errors: &mut Errors,
+) -> Result<Option<Account>, PageError> {
+    let (name, password) = (normalise_name(form.typed("name")), form.secret("password"));
+    if name.is_none() {
+        errors.add(browser, "name", "name_missing");
+    }
+    let known = [
+        form.typed("name"),
+        open.invitation.email.as_str(),
+        open.organisation.as_str(),
+        "hitaji",
+    ];
+    if let Err(problem) = judge_password(password, &known) {
+        errors.add(browser, "password", problem.advice);
+    }
+    let Some(name) = name.filter(|_| errors.is_empty()) else {
+        return Ok(None);
+    };
+    let password_hash = browser.provider.passwords.hash(password).await?;
+    Ok(Some(Account {
+        id: new_id(),
+        email: open.invitation.email.clone(),
+        email_verified_at: Some(browser.ctx.now()),
+        name,
+        locale: browser.locale.to_owned(),
+        password_hash,
+        disabled_at: None,
+    }))
+}
+
+async fn insert(browser: &Browser, tx: &mut Tx, account: &Account) -> Result<bool, Problem> {
+    let new = NewAccount {
+        id: account.id,
+        email: &account.email,
+        email_verified: true,
+        name: &account.name,
+        locale: &account.locale,
+        password_hash: &account.password_hash,
+        at: browser.ctx.now(),
+    };
+    audit(
+        tx,
+        "create",
+        "identity.account",
+        Some(account.id),
+        json!({"email": account.email, "name": account.name}),
+    );
+    Ok(account::insert(tx, &new).await?)
+}
+
+/// Membership, event, session: all or nothing.
+async fn take(browser: &Browser, mut tx: Tx, invitation: &Invitation, account: &Account) -> PageResult {
+    let (ctx, now) = (&browser.ctx, browser.ctx.now());
+    if !invitation::accept(&mut tx, invitation.id, invitation.counter, account.id, now).await? {
+        return Err(PageError::Page(StatusCode::GONE, "invitation_gone"));
+    }
+    account::verify_email(&mut tx, account.id, now).await?;
+    let joining = Joining {
+        organisation_id: invitation.organisation_id,
+        account_id: account.id,
+        email: &account.email,
+        name: &account.name,
+        roles: &invitation.roles,
+    };
+    membership::join(ctx, &mut tx, &joining).await?;
+    let what = json!({"account_id": account.id, "roles": invitation.roles});
+    audit(
+        &mut tx,
+        "accept",
+        "identity.invitation",
+        Some(invitation.id),
+        what,
+    );
+    let earlier = browser.session().await?;
+    let organisation = Some(invitation.organisation_id);
+    let token = session::open(ctx, &mut tx, account.id, organisation, earlier.as_ref()).await?;
+    tx.commit(None).await.map_err(Problem::from)?;
+    browser.remember(&token, &account.email);
+    browser.redirect("/")
+}
+
+fn page(browser: &Browser, status: StatusCode, open: &Open, values: Value, errors: &Errors) -> PageResult {
+    let roles: Vec<String> = open
+        .invitation
+        .roles
+        .iter()
+        .map(|role| match browser.text(&format!("role_{role}")) {
+            "" => role.replace('_', " "),
+            label => label.to_owned(),
+        })
+        .collect();
+    let values = context! {
+        organisation => open.organisation.clone(),
+        inviter => open.inviter.clone(),
+        email => open.invitation.email.clone(),
+        roles => roles.join(", "),
+        known => open.account.is_some(),
+        errors => errors.value(),
+        ..values
+    };
+    browser.page_for(status, "invitation.html", values, None)
+}

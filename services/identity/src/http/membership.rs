@@ -1,0 +1,102 @@
+//! Where a person belongs just now: current memberships of organisations that are active.
+use crate::store::organisation;
+use hitaji_contracts::identity::MembershipStarted;
+use hitaji_core::{AccountId, TenantId, new_id};
+use hitaji_db::{DbError, Tenant, TenantState, Tx};
+use hitaji_web::{PlatformCtx, Problem};
+use sqlx::PgConnection;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// One organisation with what the person is there.
+#[derive(Clone)]
+pub struct Belonging {
+    pub tenant: Arc<Tenant>,
+    pub roles: Vec<String>,
+}
+
+/// A person who becomes a member.
+pub struct Joining<'a> {
+    pub organisation_id: Uuid,
+    pub account_id: Uuid,
+    pub email: &'a str,
+    pub name: &'a str,
+    pub roles: &'a [String],
+}
+
+/// All organisations that the person can work in, by name.
+pub async fn of(ctx: &PlatformCtx, account_id: Uuid) -> Result<Vec<Belonging>, Problem> {
+    let mut conn = ctx.read().await?;
+    let memberships = organisation::memberships(&mut conn, account_id).await?;
+    conn.release();
+    let mut belongings = Vec::new();
+    for membership in memberships.into_iter().filter(|membership| membership.ready) {
+        if let Some(tenant) = active(ctx, membership.organisation_id).await? {
+            belongings.push(Belonging {
+                tenant,
+                roles: membership.roles,
+            });
+        }
+    }
+    belongings.sort_by(|a, b| a.tenant.name.cmp(&b.tenant.name));
+    Ok(belongings)
+}
+
+/// The organisation, if the person can work in it.
+pub async fn at(
+    ctx: &PlatformCtx,
+    conn: &mut PgConnection,
+    account_id: Uuid,
+    organisation_id: Uuid,
+) -> Result<Option<Belonging>, Problem> {
+    let Some(roles) = organisation::roles(conn, organisation_id, account_id).await? else {
+        return Ok(None);
+    };
+    Ok(active(ctx, organisation_id)
+        .await?
+        .map(|tenant| Belonging { tenant, roles }))
+}
+
+/// The one that a slug or id names.
+pub fn named<'a>(belongings: &'a [Belonging], hint: &str) -> Option<&'a Belonging> {
+    let id = Uuid::parse_str(hint).ok().map(TenantId);
+    belongings
+        .iter()
+        .find(|belonging| belonging.tenant.slug == hint || Some(belonging.tenant.id) == id)
+}
+
+/// Makes somebody a member of a confirmed organisation and tells everyone. False when they are one already.
+pub async fn join(ctx: &PlatformCtx, tx: &mut Tx, joining: &Joining<'_>) -> Result<bool, Problem> {
+    let joined = organisation::join(
+        tx,
+        new_id(),
+        joining.organisation_id,
+        joining.account_id,
+        joining.roles,
+        ctx.now(),
+    )
+    .await?;
+    if joined {
+        announce(tx, joining);
+    }
+    Ok(joined)
+}
+
+pub fn announce(tx: &mut Tx, joining: &Joining<'_>) {
+    let event = MembershipStarted {
+        tenant_id: TenantId(joining.organisation_id),
+        account_id: AccountId(joining.account_id),
+        email: joining.email.to_owned(),
+        name: joining.name.to_owned(),
+        roles: joining.roles.to_vec(),
+    };
+    tx.emit(joining.account_id, &event);
+}
+
+async fn active(ctx: &PlatformCtx, organisation_id: Uuid) -> Result<Option<Arc<Tenant>>, Problem> {
+    match ctx.databases().describe(TenantId(organisation_id)).await {
+        Ok(tenant) => Ok(Some(tenant).filter(|tenant| tenant.state == TenantState::Active)),
+        Err(DbError::UnknownTenant) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

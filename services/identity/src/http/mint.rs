@@ -1,0 +1,141 @@
+//! Making tokens: the one place where access and ID tokens come from.
+use crate::domain::client::Client;
+use crate::domain::scope::{Asked, Granted};
+use crate::http::keys::KeySet;
+use crate::http::provider::Provider;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use hitaji_core::new_id;
+use hitaji_db::Tenant;
+use hitaji_db::secrets::sha256;
+use hitaji_web::{Claims, TOKEN_AUDIENCE};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// Seconds that an access token is good for.
+pub const ACCESS_LIFETIME_S: i64 = 300;
+
+/// Whom a token is for.
+pub struct Bearer<'a> {
+    pub account_id: Uuid,
+    pub tenant: &'a Tenant,
+    pub roles: &'a [String],
+    pub client: &'a Client,
+    /// As requested.
+    pub scope: &'a str,
+    pub session_id: Option<Uuid>,
+    pub auth_time: Option<DateTime<Utc>>,
+}
+
+/// An access token with what it says.
+pub struct Minted {
+    pub access_token: String,
+    pub scope: String,
+    pub granted: Granted,
+}
+
+/// What an ID token says beyond what the access token does.
+pub struct Identity<'a> {
+    pub name: &'a str,
+    pub email: &'a str,
+    pub email_verified: bool,
+    pub locale: &'a str,
+    pub nonce: Option<&'a str>,
+}
+
+impl Provider {
+    pub fn granted(&self, bearer: &Bearer<'_>) -> Granted {
+        self.catalogue.grant(&Asked {
+            requested: bearer.scope,
+            client: bearer.client,
+            roles: self.role_permissions(bearer.roles),
+            products: &bearer.tenant.products,
+        })
+    }
+
+    /// RFC 9068.
+    pub fn access_token(
+        &self,
+        keys: &KeySet,
+        bearer: &Bearer<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Minted, String> {
+        let granted = self.granted(bearer);
+        let claims = self.catalogue.claims(&granted);
+        let claims = Claims {
+            iss: self.origin.clone(),
+            aud: TOKEN_AUDIENCE.to_owned(),
+            sub: bearer.account_id,
+            client_id: bearer.client.id.clone(),
+            jti: new_id(),
+            iat: now.timestamp(),
+            exp: now.timestamp() + ACCESS_LIFETIME_S,
+            scope: claims.scope,
+            perm: claims.perm,
+            org_id: Some(bearer.tenant.id),
+            sid: bearer.session_id,
+            roles: bearer.roles.to_vec(),
+            auth_time: bearer.auth_time.map(|at| at.timestamp()),
+        };
+        let access_token = keys.access.sign("at+jwt", &claims)?;
+        Ok(Minted {
+            access_token,
+            scope: claims.scope,
+            granted,
+        })
+    }
+
+    /// OpenID Connect Core 2, with the organisation.
+    pub fn id_token(
+        &self,
+        keys: &KeySet,
+        bearer: &Bearer<'_>,
+        minted: &Minted,
+        identity: &Identity<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<String, String> {
+        let mut claims = Map::new();
+        let mut say = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+        say("iss", json!(self.origin));
+        say("sub", json!(bearer.account_id));
+        say("aud", json!(bearer.client.id));
+        say("iat", json!(now.timestamp()));
+        say("exp", json!(now.timestamp() + ACCESS_LIFETIME_S));
+        // The left half of the access token's hash (section 3.1.3.6).
+        say(
+            "at_hash",
+            json!(URL_SAFE_NO_PAD.encode(&sha256(minted.access_token.as_bytes())[..16])),
+        );
+        say("org_id", json!(bearer.tenant.id));
+        say("org_name", json!(bearer.tenant.name));
+        say("org_slug", json!(bearer.tenant.slug));
+        if let Some(at) = bearer.auth_time {
+            say("auth_time", json!(at.timestamp()));
+        }
+        if let Some(session_id) = bearer.session_id {
+            say("sid", json!(session_id));
+        }
+        if let Some(nonce) = identity.nonce {
+            say("nonce", json!(nonce));
+        }
+        claims.extend(identity.claims(&minted.granted.standard));
+        keys.id.sign("JWT", &claims)
+    }
+}
+
+impl Identity<'_> {
+    /// What the scopes `profile` and `email` open.
+    pub fn claims(&self, scopes: &[&str]) -> Map<String, Value> {
+        let mut claims = Map::new();
+        if scopes.contains(&"profile") {
+            claims.insert("name".into(), json!(self.name));
+            claims.insert("locale".into(), json!(self.locale));
+        }
+        if scopes.contains(&"email") {
+            claims.insert("email".into(), json!(self.email));
+            claims.insert("email_verified".into(), json!(self.email_verified));
+        }
+        claims
+    }
+}

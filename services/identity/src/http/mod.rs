@@ -1,0 +1,130 @@
+//! Everything that identity answers: protocol endpoints, hosted pages and JSON commands.
+pub mod api;
+pub mod browser;
+pub mod hosted;
+pub mod keys;
+pub mod membership;
+pub mod mint;
+pub mod passwords;
+pub mod protocol;
+pub mod provider;
+pub mod session;
+pub mod sign_up;
+pub mod throttle;
+
+use axum::http::Method;
+use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest, SignUp, SignedUp};
+use hitaji_web::{Access, Idempotency, Route};
+
+const PROTOCOL: Access = Access::Public("the protocol authenticates clients and people itself");
+const PAGE: Access = Access::Public("people are not signed in yet, or end being so");
+const MEMBER_READ: Access = Access::Scope("identity.member:read");
+const MEMBER_MANAGE: Access = Access::Scope("identity.member:manage");
+
+pub fn routes() -> Vec<Route> {
+    let mut routes = protocol_routes();
+    routes.extend(page_routes());
+    routes.extend(api_routes());
+    routes
+}
+
+fn protocol_routes() -> Vec<Route> {
+    use protocol::{authorize, logout, metadata, reply::preflight, revoke, token, userinfo};
+    let mut routes = vec![
+        Route::get("/.well-known/openid-configuration", PROTOCOL, metadata::discovery),
+        Route::get(
+            "/.well-known/oauth-authorization-server",
+            PROTOCOL,
+            metadata::discovery,
+        ),
+        Route::get("/oauth/jwks", PROTOCOL, metadata::jwks),
+        Route::get("/oauth/authorize", PROTOCOL, authorize::get),
+        Route::post("/oauth/authorize", PROTOCOL, authorize::post),
+        Route::post("/oauth/token", PROTOCOL, token::post),
+        Route::get("/oauth/userinfo", PROTOCOL, userinfo::get),
+        Route::post("/oauth/userinfo", PROTOCOL, userinfo::post),
+        Route::post("/oauth/revoke", PROTOCOL, revoke::post),
+        Route::get("/oauth/logout", PROTOCOL, logout::get),
+        Route::post("/oauth/logout", PROTOCOL, logout::post),
+    ];
+    let open = [
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+        "/oauth/jwks",
+        "/oauth/token",
+        "/oauth/userinfo",
+        "/oauth/revoke",
+    ];
+    routes.extend(open.map(|path| Route::new(Method::OPTIONS, path, PROTOCOL, preflight)));
+    routes.into_iter().map(Route::protocol).collect()
+}
+
+fn page_routes() -> Vec<Route> {
+    use hosted::{forgotten, invitation, organisations, sign_in, sign_up};
+    let routes = [
+        Route::get("/sign-up", PAGE, sign_up::show),
+        Route::post("/sign-up", PAGE, sign_up::submit),
+        Route::get("/sign-in", PAGE, sign_in::show),
+        Route::post("/sign-in", PAGE, sign_in::submit),
+        Route::get("/sign-in/organisation", PAGE, organisations::show),
+        Route::post("/sign-in/organisation", PAGE, organisations::submit),
+        Route::get("/invitations/{token}", PAGE, invitation::show),
+        Route::post("/invitations/{token}", PAGE, invitation::submit),
+        Route::get("/forgot-password", PAGE, forgotten::show),
+        Route::post("/forgot-password", PAGE, forgotten::submit),
+        Route::get("/reset-password/{token}", PAGE, forgotten::show_reset),
+        Route::post("/reset-password/{token}", PAGE, forgotten::submit_reset),
+        Route::get("/assets-id/{file}", PAGE, crate::pages::stylesheet),
+    ];
+    routes.into_iter().map(Route::protocol).collect()
+}
+
+fn api_routes() -> Vec<Route> {
+    use api::{invitations, me, members, operator_tokens, roles, sign_ups};
+    let member = Access::Member("everybody may know who they are and which roles there are");
+    vec![
+        Route::post("/sign-ups", Access::Public("a sign-up comes before any account"), sign_ups::create)
+            .summary("Sign up a person with an organisation; safe to repeat with the same organisation_id")
+            // The answer to a repeated request comes from the organisation's id; a stored request hash would be a
+            // fast hash of a password.
+            .idempotency(Idempotency::None)
+            .body::<SignUp>()
+            .answers::<SignedUp>(201),
+        Route::get("/me", member, me::show)
+            .summary("Who I am, where, and what I may do")
+            .answers::<me::Me>(200),
+        Route::get("/roles", member, roles::list)
+            .summary("Roles that members can have")
+            .answers::<roles::RoleOut>(200)
+            .list(),
+        Route::get("/members", MEMBER_READ, members::list)
+            .summary("People of the organisation")
+            .answers::<members::MemberOut>(200)
+            .list(),
+        Route::get("/invitations", MEMBER_READ, invitations::list)
+            .summary("Invitations, newest first")
+            .answers::<invitations::InvitationOut>(200)
+            .list(),
+        Route::post("/invitations", MEMBER_MANAGE, invitations::create)
+            .summary("Invite a person by e-mail")
+            .body::<invitations::NewInvitation>()
+            .answers::<invitations::InvitationOut>(201),
+        Route::post("/invitations/{id}/resend", MEMBER_MANAGE, invitations::resend)
+            .summary("Send an invitation again, with a new link")
+            .if_match()
+            .answers::<invitations::InvitationOut>(200),
+        Route::delete("/invitations/{id}", MEMBER_MANAGE, invitations::revoke)
+            .summary("Withdraw an invitation")
+            .if_match()
+            .answers_schema(204, None),
+        Route::post(
+            "/operator-tokens",
+            Access::Peer("hitaji token"),
+            operator_tokens::create,
+        )
+        .summary("A short-lived access token for the operator")
+        .idempotency(Idempotency::None)
+        .body::<OperatorTokenRequest>()
+        .answers::<OperatorToken>(200),
+    ]
+}

@@ -1,0 +1,330 @@
+//! `/oauth/token`: codes and refresh tokens become access tokens.
+use crate::domain::client::Client;
+use crate::domain::refresh::{Decision, Presented, decide};
+use crate::domain::request::Parameters;
+use crate::domain::{pkce, scope};
+use crate::http::browser::Form;
+use crate::http::membership::{self, Belonging};
+use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity};
+use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
+use crate::http::provider::Provider;
+use crate::http::session::{audit, begin};
+use crate::http::throttle::Try;
+use crate::store::grant::{self, Code, Grant};
+use crate::store::{account, session};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+use hitaji_db::Tx;
+use hitaji_db::secrets::{random_token, sha256};
+use hitaji_web::{PlatformCtx, Problem};
+use serde_json::json;
+
+/// A refresh token that nobody uses is worth nothing after this.
+const REFRESH_IDLE: TimeDelta = TimeDelta::days(14);
+
+pub async fn post(ctx: PlatformCtx, form: Result<Form, Problem>) -> Response {
+    answer(token(&ctx, form).await)
+}
+
+async fn token(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
+    let provider = ctx.parts().get::<Provider>();
+    provider
+        .throttle
+        .address(Try::Token, ctx.request().client_ip)
+        .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
+    let form = form?.0;
+    let client = authenticate(ctx, &provider, &form)?;
+    match one(&form, "grant_type")? {
+        Some("authorization_code") => by_code(ctx, &provider, client, &form).await,
+        Some("refresh_token") => by_refresh(ctx, &provider, client, &form).await,
+        Some(_) => Err(OauthError::new(
+            "unsupported_grant_type",
+            "authorization_code or refresh_token",
+        )),
+        None => Err(OauthError::new("invalid_request", "grant_type is missing")),
+    }
+}
+
+fn one<'a>(form: &'a Parameters, name: &str) -> Result<Option<&'a str>, OauthError> {
+    form.get(name)
+        .map_err(|_| OauthError::new("invalid_request", "a parameter is repeated"))
+}
+
+fn needed<'a>(form: &'a Parameters, name: &str) -> Result<&'a str, OauthError> {
+    one(form, name)?.ok_or(OauthError::new("invalid_request", "a parameter is missing"))
+}
+
+/// The client, by exactly one method: Basic, a secret in the form, or none for public clients.
+pub fn authenticate<'a>(
+    ctx: &PlatformCtx,
+    provider: &'a Provider,
+    form: &Parameters,
+) -> Result<&'a Client, OauthError> {
+    let (in_form, secret) = (one(form, "client_id")?, one(form, "client_secret")?);
+    let basic = ctx.request().header(header::AUTHORIZATION).map(basic);
+    let (id, secret) = match (&basic, secret) {
+        (Some(_), Some(_)) => return Err(OauthError::new("invalid_request", "authenticate in one way only")),
+        (Some(None), None) => return Err(OauthError::invalid_client(true)),
+        (Some(Some((id, secret))), None) => {
+            if in_form.is_some_and(|other| other != id) {
+                return Err(OauthError::new("invalid_request", "two clients are named"));
+            }
+            (id.as_str(), Some(secret.as_str()))
+        }
+        (None, secret) => (in_form.ok_or(OauthError::invalid_client(false))?, secret),
+    };
+    let client = provider
+        .client(id)
+        .ok_or(OauthError::invalid_client(basic.is_some()))?;
+    let proven = match (&client.secret_hash, secret) {
+        (Some(_), Some(secret)) => client.has_secret(secret),
+        (None, None) => true,
+        _ => false,
+    };
+    if proven {
+        Ok(client)
+    } else {
+        Err(OauthError::invalid_client(basic.is_some()))
+    }
+}
+
+/// User and password of HTTP Basic, each form-encoded (RFC 6749 section 2.3.1).
+fn basic(value: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let decoded = |text: &str| {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(&format!("x={text}")).ok()?;
+        pairs.into_iter().next().map(|(_, value)| value)
+    };
+    Some((decoded(id)?, decoded(secret)?))
+}
+
+async fn by_code(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: &Parameters) -> OauthResult {
+    let refused = || OauthError::invalid_grant("the code is not valid, not yours, or was used");
+    let hash = sha256(needed(form, "code")?.as_bytes());
+    let verifier = one(form, "code_verifier")?.unwrap_or_default();
+    let (now, mut tx) = (ctx.now(), begin(ctx, format!("client:{}", client.id)).await?);
+    let grant_id = grant::grant_of_code(&mut tx, &hash).await?.ok_or_else(refused)?;
+    let grant = grant::lock(&mut tx, grant_id)
+        .await?
+        .filter(|grant| grant.client_id == client.id)
+        .ok_or_else(refused)?;
+    let code = grant::code(&mut tx, &hash).await?.ok_or_else(refused)?;
+    if code.used_at.is_some() {
+        // Two hold this code: what the first one got is taken back (RFC 9700 section 4.5).
+        end_family(tx, &grant, "code used twice", now).await?;
+        return Err(refused());
+    }
+    let same_address = one(form, "redirect_uri")?.is_none_or(|uri| uri == code.redirect_uri);
+    if code.expires_at <= now
+        || !same_address
+        || !pkce::fits(&code.code_challenge, verifier)
+        || grant.revoked_at.is_some()
+    {
+        return Err(refused());
+    }
+    let place = alive(ctx, &mut tx, &grant).await?.ok_or_else(refused)?;
+    if !grant::use_code(&mut tx, &hash, now).await? {
+        return Err(refused());
+    }
+    let refresh = if client.refresh {
+        Some(give_refresh(&mut tx, &grant, now).await?)
+    } else {
+        None
+    };
+    let issue = Issue {
+        client,
+        grant: &grant,
+        place: &place,
+        scope: &grant.scope,
+        code: Some(&code),
+        refresh,
+    };
+    issue_tokens(ctx, provider, tx, issue).await
+}
+
+async fn by_refresh(
+    ctx: &PlatformCtx,
+    provider: &Provider,
+    client: &Client,
+    form: &Parameters,
+) -> OauthResult {
+    let refused = || OauthError::invalid_grant("the refresh token is not valid, not yours, or was used");
+    let hash = sha256(needed(form, "refresh_token")?.as_bytes());
+    let (now, mut tx) = (ctx.now(), begin(ctx, format!("client:{}", client.id)).await?);
+    let grant_id = grant::grant_of_refresh(&mut tx, &hash)
+        .await?
+        .ok_or_else(refused)?;
+    let grant = grant::lock(&mut tx, grant_id)
+        .await?
+        .filter(|grant| grant.client_id == client.id)
+        .ok_or_else(refused)?;
+    let token = grant::refresh(&mut tx, &hash).await?.ok_or_else(refused)?;
+    let place = alive(ctx, &mut tx, &grant).await?;
+    let presented = Presented {
+        family_dead: grant.revoked_at.is_some() || grant.expires_at <= now || place.is_none(),
+        expires_at: token.expires_at,
+        consumed_at: token.consumed_at,
+        revoked: token.revoked_at.is_some(),
+        successor_used: token.successor_used,
+    };
+    let decision = decide(
+        &presented,
+        now,
+        TimeDelta::seconds(provider.settings.refresh_repeat_window_s),
+    );
+    let Some(place) = place else { return Err(refused()) };
+    match decision {
+        Decision::Refuse => return Err(refused()),
+        Decision::EndFamily => {
+            end_family(tx, &grant, "refresh token used twice", now).await?;
+            return Err(refused());
+        }
+        Decision::Repeat => {
+            if let Some(successor) = &token.successor_hash {
+                grant::revoke_refresh(&mut tx, successor, now).await?;
+            }
+        }
+        Decision::Rotate => {}
+    }
+    let narrowed = one(form, "scope")?.unwrap_or(&grant.scope);
+    if !scope::is_subset(narrowed, &grant.scope) {
+        return Err(OauthError::new(
+            "invalid_scope",
+            "a refresh may only ask for less",
+        ));
+    }
+    let refresh = give_refresh(&mut tx, &grant, now).await?;
+    grant::consume_refresh(&mut tx, &hash, &sha256(refresh.as_bytes()), now).await?;
+    let issue = Issue {
+        client,
+        grant: &grant,
+        place: &place,
+        scope: narrowed,
+        code: None,
+        refresh: Some(refresh),
+    };
+    issue_tokens(ctx, provider, tx, issue).await
+}
+
+/// Where the person belongs, while all that the grant hangs on is there: the session, the membership, the account.
+async fn alive(ctx: &PlatformCtx, tx: &mut Tx, grant: &Grant) -> Result<Option<Place>, Problem> {
+    if !grant.offline && !session::is_alive(tx, grant.session_id, ctx.now()).await? {
+        return Ok(None);
+    }
+    let Some(account) = account::find(tx, grant.account_id)
+        .await?
+        .filter(|account| account.disabled_at.is_none())
+    else {
+        return Ok(None);
+    };
+    let belonging = membership::at(ctx, tx, grant.account_id, grant.organisation_id).await?;
+    Ok(belonging.map(|belonging| Place { account, belonging }))
+}
+
+struct Place {
+    account: account::Account,
+    belonging: Belonging,
+}
+
+async fn give_refresh(tx: &mut Tx, grant: &Grant, now: DateTime<Utc>) -> Result<String, Problem> {
+    let token = random_token();
+    let expires_at = (now + REFRESH_IDLE).min(grant.expires_at);
+    grant::insert_refresh(tx, &sha256(token.as_bytes()), grant.id, now, expires_at).await?;
+    Ok(token)
+}
+
+async fn end_family(
+    mut tx: Tx,
+    grant: &Grant,
+    reason: &'static str,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    if grant::revoke(&mut tx, grant.id, reason, now).await? {
+        tracing::warn!(grant = %grant.id, reason, "a token or code was used twice; its family was ended");
+        let what = json!({"reason": reason, "client_id": grant.client_id, "account_id": grant.account_id});
+        audit(&mut tx, "end_family", "identity.grant", Some(grant.id), what);
+    }
+    Ok(tx.commit(None).await?)
+}
+
+/// All that goes into one answer.
+struct Issue<'a> {
+    client: &'a Client,
+    grant: &'a Grant,
+    place: &'a Place,
+    scope: &'a str,
+    /// Where there is one, its nonce goes into the ID token.
+    code: Option<&'a Code>,
+    refresh: Option<String>,
+}
+
+async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Issue<'_>) -> OauthResult {
+    tx.commit(None).await.map_err(Problem::from)?;
+    let (now, keys) = (
+        ctx.now(),
+        provider.keys.get(ctx.databases()).await.map_err(Problem::from)?,
+    );
+    let bearer = Bearer {
+        account_id: issue.grant.account_id,
+        tenant: &issue.place.belonging.tenant,
+        roles: &issue.place.belonging.roles,
+        client: issue.client,
+        scope: issue.scope,
+        session_id: Some(issue.grant.session_id),
+        auth_time: Some(issue.grant.auth_time),
+    };
+    let minted = provider
+        .access_token(&keys, &bearer, now)
+        .map_err(OauthError::internal)?;
+    let mut body = json!({
+        "access_token": minted.access_token,
+        "token_type": "Bearer",
+        "expires_in": ACCESS_LIFETIME_S,
+        "scope": minted.scope,
+    });
+    if minted.granted.standard.contains(&"openid") {
+        let account = &issue.place.account;
+        let identity = Identity {
+            name: &account.name,
+            email: &account.email,
+            email_verified: account.email_verified_at.is_some(),
+            locale: &account.locale,
+            nonce: issue.code.and_then(|code| code.nonce.as_deref()),
+        };
+        let id_token = provider
+            .id_token(&keys, &bearer, &minted, &identity, now)
+            .map_err(OauthError::internal)?;
+        body["id_token"] = json!(id_token);
+    }
+    if let Some(refresh) = issue.refresh {
+        body["refresh_token"] = json!(refresh);
+    }
+    Ok(json_body(StatusCode::OK, &body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_form_encoded() {
+        let header = format!("Basic {}", STANDARD.encode("a%3Ab:s%26+x"));
+        assert_eq!(basic(&header), Some(("a:b".into(), "s& x".into())));
+        for bad in [
+            "Bearer x",
+            "Basic ?",
+            "Basic",
+            &format!("Basic {}", STANDARD.encode("no colon")),
+        ] {
+            assert_eq!(basic(bad), None, "{bad}");
+        }
+    }
+}

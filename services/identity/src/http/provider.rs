@@ -1,0 +1,93 @@
+//! What identity keeps for the life of a process.
+use crate::config::Settings;
+use crate::domain::client::Client;
+use crate::domain::scope::{Catalogue, Known};
+use crate::events::Mailer;
+use crate::http::keys::Keys;
+use crate::http::passwords::Passwords;
+use crate::http::throttle::Throttle;
+use crate::pages::Pages;
+use hitaji_bus::Parts;
+use hitaji_core::PermissionSet;
+use hitaji_db::secrets::MasterKey;
+use hitaji_web::{Denylist, Registry, Setup};
+
+/// The OpenID provider.
+pub struct Provider {
+    pub settings: Settings,
+    pub clients: Vec<Client>,
+    pub catalogue: Catalogue,
+    pub registry: Registry,
+    pub keys: Keys,
+    pub passwords: Passwords,
+    pub throttle: Throttle,
+    pub pages: Pages,
+    pub mailer: Mailer,
+    pub master: MasterKey,
+    /// The issuer: the public address without a trailing slash.
+    pub origin: String,
+    pub denylist: Denylist,
+}
+
+/// Reads the configuration; nothing is opened yet.
+pub fn setup(setup: &Setup) -> Result<Parts, String> {
+    let settings: Settings = setup
+        .config
+        .section("identity")
+        .map_err(|error| error.to_string())?;
+    let known = setup.registry.services().iter().flat_map(|service| {
+        let product = service.product.then_some(service.name);
+        service.permissions.iter().map(move |permission| Known {
+            scope: permission.scope,
+            number: permission.number,
+            product,
+        })
+    });
+    let provider = Provider {
+        clients: settings.clients(setup.origin)?,
+        catalogue: Catalogue::new(known.collect()),
+        registry: setup.registry.clone(),
+        keys: Keys::default(),
+        passwords: Passwords::default(),
+        throttle: Throttle::new(&settings),
+        pages: Pages::new()?,
+        mailer: Mailer::new(&settings)?,
+        master: setup.databases.master().clone(),
+        origin: setup.origin.to_owned(),
+        denylist: setup.denylist.clone(),
+        settings,
+    };
+    let mut parts = Parts::default();
+    parts.insert(provider);
+    Ok(parts)
+}
+
+impl Provider {
+    pub fn client(&self, id: &str) -> Option<&Client> {
+        self.clients.iter().find(|client| client.id == id)
+    }
+
+    /// What several roles together allow.
+    pub fn role_permissions(&self, roles: &[String]) -> PermissionSet {
+        let sets: Vec<_> = roles
+            .iter()
+            .map(|role| self.registry.role_permissions(role))
+            .collect();
+        let mut all = PermissionSet::default();
+        for (_, number) in self.registry.scopes() {
+            if sets.iter().any(|set| set.contains(number)) {
+                all.insert(number);
+            }
+        }
+        all
+    }
+
+    /// Products that an organisation can have, with what they are.
+    pub fn products(&self) -> Vec<(&'static str, &'static str)> {
+        let services = self.registry.services().iter();
+        services
+            .filter(|service| service.product)
+            .map(|service| (service.name, service.summary))
+            .collect()
+    }
+}

@@ -1,0 +1,135 @@
+//! The first-party session: opened at sign-in, found by its cookie, ended at sign-out.
+use crate::http::provider::Provider;
+use crate::store::session::{self, NewSession, Session};
+use chrono::TimeDelta;
+use hitaji_contracts::identity::SessionEnded;
+use hitaji_core::{AccountId, new_id};
+use hitaji_db::secrets::{random_token, sha256};
+use hitaji_db::{Audit, Begun, Scope, Tx};
+use hitaji_web::{PlatformCtx, Problem};
+use uuid::Uuid;
+
+pub const COOKIE: &str = "hitaji_session";
+pub const ABSOLUTE_DAYS: i64 = 30;
+const IDLE: TimeDelta = TimeDelta::days(14);
+/// A use is noted no more often than this.
+const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(5);
+
+/// A transaction of identity in the name of `actor`. Pages have no Idempotency-Key: what they do can be repeated.
+pub async fn begin(ctx: &PlatformCtx, actor: impl ToString) -> Result<Tx, Problem> {
+    let request = ctx.request();
+    let scope = Scope {
+        tenant: None,
+        service: "identity",
+        actor: actor.to_string(),
+        request_id: Some(request.id.clone()),
+        traceparent: request.traceparent().map(str::to_owned),
+        at: ctx.now(),
+    };
+    let conn = ctx.databases().control().await?;
+    match Tx::begin(conn, scope, None, ctx.databases().wake().clone()).await? {
+        Begun::Fresh(tx) => Ok(*tx),
+        _ => Err(Problem::internal("a transaction without a key began as a replay")),
+    }
+}
+
+/// Writes one line about an authentication event.
+pub fn audit(tx: &mut Tx, action: &str, resource: &str, record_id: Option<Uuid>, after: serde_json::Value) {
+    let after = (!after.is_null()).then(|| after.to_string());
+    tx.audit(Audit {
+        action,
+        resource,
+        record_id,
+        before: None,
+        after,
+    });
+}
+
+pub async fn find(ctx: &PlatformCtx, token: &str) -> Result<Option<Session>, Problem> {
+    let now = ctx.now();
+    let mut conn = ctx.read().await?;
+    let found = session::find(&mut conn, &sha256(token.as_bytes()), now, now - IDLE).await?;
+    if let Some(session) = found
+        .as_ref()
+        .filter(|session| session.used_at + TOUCH_AFTER < now)
+    {
+        session::touch(&mut conn, session.id, None, now).await?;
+    }
+    conn.release();
+    Ok(found)
+}
+
+/// A fresh session; its token goes into the cookie and is stored nowhere. What this browser had before ends.
+pub async fn open(
+    ctx: &PlatformCtx,
+    tx: &mut Tx,
+    account_id: Uuid,
+    organisation_id: Option<Uuid>,
+    earlier: Option<&Session>,
+) -> Result<String, Problem> {
+    if let Some(earlier) = earlier {
+        end(ctx, tx, earlier.id).await?;
+    }
+    let (token, now) = (random_token(), ctx.now());
+    let user_agent: String = ctx
+        .request()
+        .header("user-agent")
+        .unwrap_or_default()
+        .chars()
+        .take(300)
+        .collect();
+    let new = NewSession {
+        id: new_id(),
+        token_hash: sha256(token.as_bytes()),
+        account_id,
+        organisation_id,
+        user_agent: &user_agent,
+        at: now,
+        expires_at: now + TimeDelta::days(ABSOLUTE_DAYS),
+    };
+    session::insert(tx, &new).await?;
+    audit(
+        tx,
+        "open",
+        "identity.session",
+        Some(new.id),
+        serde_json::json!({"account_id": account_id}),
+    );
+    Ok(token)
+}
+
+/// Ends a session: its tokens are honoured no more, here at once and elsewhere when the event arrives.
+pub async fn end(ctx: &PlatformCtx, tx: &mut Tx, session_id: Uuid) -> Result<(), Problem> {
+    let now = ctx.now();
+    if let Some(account_id) = session::end(tx, session_id, now).await? {
+        ended(ctx, tx, session_id, account_id);
+    }
+    Ok(())
+}
+
+/// Ends everything a person has open.
+pub async fn end_all(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid) -> Result<(), Problem> {
+    let now = ctx.now();
+    for session_id in session::end_all(tx, account_id, now).await? {
+        ended(ctx, tx, session_id, account_id);
+    }
+    Ok(())
+}
+
+fn ended(ctx: &PlatformCtx, tx: &mut Tx, session_id: Uuid, account_id: Uuid) {
+    tx.emit(
+        session_id,
+        &SessionEnded {
+            session_id,
+            account_id: AccountId(account_id),
+        },
+    );
+    audit(
+        tx,
+        "end",
+        "identity.session",
+        Some(session_id),
+        serde_json::Value::Null,
+    );
+    ctx.parts().get::<Provider>().denylist.deny(session_id);
+}

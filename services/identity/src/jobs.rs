@@ -1,0 +1,30 @@
+//! Periodic work: what has expired is removed.
+use crate::http::provider::Provider;
+use crate::store::{grant, reset, session};
+use chrono::TimeDelta;
+use hitaji_bus::{Job, JobContext};
+use std::time::Duration;
+
+/// A used code or token is kept so long, so that a second use is recognised.
+const KEPT: TimeDelta = TimeDelta::days(1);
+
+pub const JOBS: &[Job] = &[Job {
+    name: "identity.forget",
+    every: Duration::from_secs(600),
+    run: |context| Box::pin(forget(context)),
+}];
+
+async fn forget(context: JobContext) -> Result<(), String> {
+    context.parts.get::<Provider>().throttle.forget_idle();
+    let before = context.databases.clock().now() - KEPT;
+    let work = async {
+        let mut conn = context.databases.control().await?;
+        let grants = grant::forget(&mut conn, before).await?;
+        let sessions = session::forget(&mut conn, before).await?;
+        let resets = reset::forget(&mut conn, before).await?;
+        conn.release();
+        tracing::info!(grants, sessions, resets, "expired sign-ins were removed");
+        Ok::<_, hitaji_db::DbError>(())
+    };
+    work.await.map_err(|error| error.to_string())
+}

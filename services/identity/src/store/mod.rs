@@ -1,0 +1,8 @@
+//! SQL of identity, on the control database.
+pub mod account;
+pub mod grant;
+pub mod invitation;
+pub mod organisation;
+pub mod reset;
+pub mod session;
+pub mod signing_key;

@@ -1,0 +1,162 @@
+//! Organisations as far as identity knows them, and who belongs to them.
+use chrono::{DateTime, Utc};
+use hitaji_contracts::tenancy::CreateOrganisation;
+use hitaji_db::DbError;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+/// A person's place in one organisation.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Membership {
+    pub organisation_id: Uuid,
+    pub roles: Vec<String>,
+    /// Tenancy has confirmed the organisation.
+    pub ready: bool,
+}
+
+/// A member, as lists show them.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Member {
+    pub id: Uuid,
+    pub account_id: Uuid,
+    pub name: String,
+    pub email: String,
+    pub roles: Vec<String>,
+    pub joined_at: DateTime<Utc>,
+}
+
+/// Records the wish for an organisation. The same id again keeps the first wish; false then.
+pub async fn insert(
+    conn: &mut PgConnection,
+    wish: &CreateOrganisation,
+    at: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    let inserted = sqlx::query(
+        "insert into identity.organisation (id, name, wish, created_at) values ($1, $2, $3, $4) on conflict (id) do nothing",
+    )
+    .bind(wish.id.0)
+    .bind(&wish.name)
+    .bind(Json(wish))
+    .bind(at)
+    .execute(conn)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// A wish that tenancy has not confirmed yet may be worded anew: the first wording may be what it refused.
+pub async fn reword(conn: &mut PgConnection, wish: &CreateOrganisation) -> Result<(), DbError> {
+    sqlx::query("update identity.organisation set name = $2, wish = $3 where id = $1 and ready_at is null")
+        .bind(wish.id.0)
+        .bind(&wish.name)
+        .bind(Json(wish))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// What was wished for and whether it was confirmed.
+pub async fn wish(conn: &mut PgConnection, id: Uuid) -> Result<Option<(CreateOrganisation, bool)>, DbError> {
+    let row: Option<(Json<CreateOrganisation>, bool)> =
+        sqlx::query_as("select wish, ready_at is not null from identity.organisation where id = $1")
+            .bind(id)
+            .fetch_optional(conn)
+            .await?;
+    Ok(row.map(|(wish, ready)| (wish.0, ready)))
+}
+
+/// Tenancy has confirmed it. True the first time only.
+pub async fn confirm(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<bool, DbError> {
+    let updated =
+        sqlx::query("update identity.organisation set ready_at = $2 where id = $1 and ready_at is null")
+            .bind(id)
+            .bind(at)
+            .execute(conn)
+            .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+/// False when the person is a member already.
+pub async fn join(
+    conn: &mut PgConnection,
+    id: Uuid,
+    organisation_id: Uuid,
+    account_id: Uuid,
+    roles: &[String],
+    at: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    let inserted = sqlx::query(
+        "insert into identity.membership (id, organisation_id, account_id, roles, joined_at) values ($1, $2, $3, $4, $5)
+         on conflict (organisation_id, account_id) where ended_at is null do nothing",
+    )
+    .bind(id)
+    .bind(organisation_id)
+    .bind(account_id)
+    .bind(roles)
+    .bind(at)
+    .execute(conn)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// A person's organisations, oldest first, at most 100.
+pub async fn memberships(conn: &mut PgConnection, account_id: Uuid) -> Result<Vec<Membership>, DbError> {
+    Ok(sqlx::query_as(
+        "select m.organisation_id, m.roles, o.ready_at is not null as ready
+         from identity.membership m join identity.organisation o on o.id = m.organisation_id
+         where m.account_id = $1 and m.ended_at is null order by m.id limit 100",
+    )
+    .bind(account_id)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The roles of a current member.
+pub async fn roles(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    account_id: Uuid,
+) -> Result<Option<Vec<String>>, DbError> {
+    Ok(sqlx::query_scalar(
+        "select roles from identity.membership where organisation_id = $1 and account_id = $2 and ended_at is null",
+    )
+    .bind(organisation_id)
+    .bind(account_id)
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Whether an address belongs to a current member.
+pub async fn has_member(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    email: &str,
+) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from identity.membership m join identity.account a on a.id = m.account_id
+         where m.organisation_id = $1 and lower(a.email) = $2 and m.ended_at is null)",
+    )
+    .bind(organisation_id)
+    .bind(email)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Members after `after`, in the order they joined.
+pub async fn members(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Member>, DbError> {
+    Ok(sqlx::query_as(
+        "select m.id, m.account_id, a.name, a.email, m.roles, m.joined_at
+         from identity.membership m join identity.account a on a.id = m.account_id
+         where m.organisation_id = $1 and m.ended_at is null and m.id > $2 order by m.id limit $3",
+    )
+    .bind(organisation_id)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
