@@ -191,7 +191,7 @@ export const sw: Dictionary = {
   list_nothing_found: 'Hakuna kilichopatikana.',
   pick_placeholder: 'Andika ili kutafuta',
   conflict_title: 'Mtu mwingine amebadilisha hiki kwa sasa',
-  conflict_text: 'Haya ndiyo yaliyobadilika tangu ulipofungua. Ulichoandika bado kipo kwenye fomu hapa chini.',
+  conflict_text: 'Haya ndiyo yaliyobadilika tangu ulipofungua. Ulichoandika bado kipo kwenye fomu.',
   conflict_mine: 'Hifadhi yangu juu yake',
   conflict_theirs: 'Chukua yake',
   delete_title: 'Ufute {name}?',
