@@ -1,1 +1,6 @@
-
+//! The binary's parts: which services there are, how a process is put together, and the command line.
+pub mod commands;
+pub mod mail_catcher;
+mod pages;
+pub mod registry;
+pub mod runtime;

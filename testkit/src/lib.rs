@@ -1,1 +1,9 @@
+//! The whole platform for a test: real PostgreSQL, real HTTP on a free port, real mail to a local page, a clock that
+//! the test moves.
+mod app;
+mod client;
+mod postgres;
 
+pub use app::{Organisation, PASSWORD, TestApp, at};
+pub use client::{Client, Reply, send};
+pub use postgres::{POSTGRES_VARIABLE, test_postgres};

@@ -6,6 +6,7 @@ mod directory;
 mod error;
 mod governor;
 mod migrate;
+pub mod private_cluster;
 mod roles;
 pub mod secrets;
 mod tx;
