@@ -7,6 +7,7 @@ use crate::{DbError, cluster, roles};
 use chrono::{DateTime, TimeDelta, Utc};
 use hitaji_core::{Clock, TenantId};
 use serde::Deserialize;
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
@@ -92,7 +93,10 @@ impl Databases {
             .options([
                 ("statement_timeout", settings.statement_timeout_ms.to_string()),
                 ("idle_in_transaction_session_timeout", "60000".to_owned()),
-            ]);
+                // A rollback without a transaction, after a cancelled request, is no news.
+                ("client_min_messages", "error".to_owned()),
+            ])
+            .disable_statement_logging();
         let governor = Governor::new(
             settings.connections,
             settings.connections_per_tenant,
