@@ -7,11 +7,16 @@ use hitaji_core::{ErrorCode, FieldError};
 use hitaji_db::DbError;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 /// An answer that is not a success; also a replayed success, which ends a handler early in the same way.
+/// A pointer wide, because every handler's result carries room for one.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<ProblemParts>);
+
+#[derive(Clone, Debug)]
+pub struct ProblemParts {
     pub code: ErrorCode,
     pub detail: String,
     pub errors: Vec<FieldError>,
@@ -24,9 +29,22 @@ pub struct Problem {
     replay: Option<Box<Answer>>,
 }
 
+impl Deref for Problem {
+    type Target = ProblemParts;
+    fn deref(&self) -> &ProblemParts {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut ProblemParts {
+        &mut self.0
+    }
+}
+
 impl Problem {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Problem {
-        Problem {
+        Problem(Box::new(ProblemParts {
             code,
             detail: detail.into(),
             errors: Vec::new(),
@@ -35,7 +53,7 @@ impl Problem {
             scope: None,
             cause: None,
             replay: None,
-        }
+        }))
     }
 
     /// 404, with one text for absent and invisible records.
@@ -51,10 +69,13 @@ impl Problem {
         let detail = errors
             .first()
             .map_or_else(String::new, |error| error.message.clone());
-        Problem {
-            errors,
-            ..Problem::new(ErrorCode::Validation, detail)
-        }
+        Problem::new(ErrorCode::Validation, detail).with_errors(errors)
+    }
+
+    /// Says when to try again, in seconds.
+    pub fn retry_after(mut self, seconds: u64) -> Problem {
+        self.retry_after_s = Some(seconds);
+        self
     }
 
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Problem {
@@ -143,7 +164,7 @@ impl Problem {
 impl IntoResponse for Problem {
     /// Only marks the response; the outermost layer renders it, because it knows the request id.
     fn into_response(self) -> Response {
-        if let Some(answer) = self.replay {
+        if let Some(answer) = self.0.replay {
             return answer.replayed().into_response();
         }
         let mut response = Response::new(Body::empty());
@@ -157,13 +178,9 @@ impl IntoResponse for Problem {
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Problem {
         match &error {
-            DbError::IdempotencyRace => Problem {
-                retry_after_s: Some(1),
-                ..Problem::new(
-                    ErrorCode::IdempotencyInProgress,
-                    "Send the same request again in a moment.",
-                )
-            },
+            DbError::IdempotencyRace => {
+                Problem::new(ErrorCode::IdempotencyInProgress, "Send the same request again in a moment.").retry_after(1)
+            }
             DbError::InactiveTenant(state) => Problem::new(
                 ErrorCode::OrganisationInactive,
                 format!("The organisation is {state}."),
@@ -172,14 +189,12 @@ impl From<DbError> for Problem {
                 ErrorCode::OrganisationInactive,
                 "The organisation does not exist any more.",
             ),
-            _ if error.is_unavailable() => Problem {
-                retry_after_s: Some(1),
-                cause: Some(error.to_string().into()),
-                ..Problem::new(
-                    ErrorCode::Unavailable,
-                    "The database cannot be reached just now. Nothing was changed; try again.",
-                )
-            },
+            _ if error.is_unavailable() => {
+                let told = "The database cannot be reached just now. Nothing was changed; try again.";
+                let mut problem = Problem::new(ErrorCode::Unavailable, told).retry_after(1);
+                problem.cause = Some(error.to_string().into());
+                problem
+            }
             _ => Problem::internal(error),
         }
     }

@@ -94,12 +94,29 @@ fn ids(count: usize) -> Vec<Uuid> {
     (0..count).map(|_| new_id()).collect()
 }
 
+struct NewGuardian {
+    id: Uuid,
+    name: String,
+    phone: Option<String>,
+    email: Option<String>,
+    household: Option<Uuid>,
+}
+
+#[derive(sqlx::FromRow)]
+struct KnownGuardian {
+    id: Uuid,
+    phone: Option<String>,
+    email: Option<String>,
+    household_id: Option<Uuid>,
+}
+
 /// Guardians and households: those that are there, and those to make. One person is one phone number, else one
 /// e-mail address; who has neither is a new person each time.
+#[derive(Default)]
 struct People {
     by_contact: HashMap<String, (Uuid, Option<Uuid>)>,
     new_households: Vec<(Uuid, String)>,
-    new_guardians: Vec<(Uuid, String, Option<String>, Option<String>, Option<Uuid>)>,
+    new_guardians: Vec<NewGuardian>,
     links: Vec<(Uuid, Uuid, &'static str, i32, bool)>,
     linked: HashSet<(Uuid, Uuid)>,
 }
@@ -113,23 +130,18 @@ impl People {
         let guardians = || rows.iter().flat_map(|row| &row.guardians);
         let phones: Vec<&str> = guardians().filter_map(|guardian| guardian.phone.as_deref()).collect();
         let emails: Vec<&str> = guardians().filter_map(|guardian| guardian.email.as_deref()).collect();
-        let found: Vec<(Uuid, Option<String>, Option<String>, Option<Uuid>)> = sqlx::query_as(
-            "select id, phone, lower(email), household_id from school.guardian where phone = any($1) or lower(email) = any($2)",
+        let found: Vec<KnownGuardian> = sqlx::query_as(
+            "select id, phone, lower(email) as email, household_id from school.guardian where phone = any($1) or lower(email) = any($2)",
         )
         .bind(phones)
         .bind(emails)
         .fetch_all(conn)
         .await?;
-        let known = found.into_iter().filter_map(|(id, phone, email, household)| {
-            Some((contact(phone.as_deref(), email.as_deref())?.to_owned(), (id, household)))
+        let known = found.into_iter().filter_map(|guardian| {
+            let key = contact(guardian.phone.as_deref(), guardian.email.as_deref())?.to_owned();
+            Some((key, (guardian.id, guardian.household_id)))
         });
-        Ok(People {
-            by_contact: known.collect(),
-            new_households: Vec::new(),
-            new_guardians: Vec::new(),
-            links: Vec::new(),
-            linked: HashSet::new(),
-        })
+        Ok(People { by_contact: known.collect(), ..People::default() })
     }
 
     /// The household of a pupil: as stored, else that of the first guardian, else a new one where there is a guardian.
@@ -157,8 +169,13 @@ impl People {
                     if let Some(key) = key {
                         self.by_contact.insert(key.to_owned(), (id, household));
                     }
-                    let (name, phone, email) = (guardian.name.clone(), guardian.phone.clone(), guardian.email.clone());
-                    self.new_guardians.push((id, name, phone, email, household));
+                    self.new_guardians.push(NewGuardian {
+                        id,
+                        name: guardian.name.clone(),
+                        phone: guardian.phone.clone(),
+                        email: guardian.email.clone(),
+                        household,
+                    });
                     id
                 }
             };
@@ -180,11 +197,11 @@ impl People {
             "insert into school.guardian (id, name, phone, email, household_id)
              select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[])",
         )
-        .bind(new.iter().map(|guardian| guardian.0).collect::<Vec<_>>())
-        .bind(new.iter().map(|guardian| guardian.1.as_str()).collect::<Vec<_>>())
-        .bind(new.iter().map(|guardian| guardian.2.as_deref()).collect::<Vec<_>>())
-        .bind(new.iter().map(|guardian| guardian.3.as_deref()).collect::<Vec<_>>())
-        .bind(new.iter().map(|guardian| guardian.4).collect::<Vec<_>>())
+        .bind(new.iter().map(|guardian| guardian.id).collect::<Vec<_>>())
+        .bind(new.iter().map(|guardian| guardian.name.as_str()).collect::<Vec<_>>())
+        .bind(new.iter().map(|guardian| guardian.phone.as_deref()).collect::<Vec<_>>())
+        .bind(new.iter().map(|guardian| guardian.email.as_deref()).collect::<Vec<_>>())
+        .bind(new.iter().map(|guardian| guardian.household).collect::<Vec<_>>())
         .execute(conn)
         .await?;
         Ok(())
