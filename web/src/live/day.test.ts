@@ -4,7 +4,7 @@ import type { AttendanceDay, DayStream } from '../api/types';
 import { applyMarked, judge, mergeDay, outstandingFirst, type MarkedData } from './day';
 
 const row = (id: string, more: Partial<DayStream> = {}): DayStream => ({
-  stream: { id, title: id }, year_group: null, register_id: null, version: null, taken_at: null, taken_by: null,
+  stream: { id, title: id }, year_group: { id: 'y7', title: 'Grade 7' }, register_id: null, version: null, taken_at: null, taken_by: null,
   enrolled: 40, present: 0, absent: 0, late: 0, excused: 0, rate: null, ...more,
 });
 const day = (streams: DayStream[]): AttendanceDay => ({

@@ -10,6 +10,7 @@ const pupil = (n: number, more: Partial<SheetPupil> = {}): SheetPupil => ({
 const sheet = (pupils: SheetPupil[], version = 0): Sheet => ({
   stream: { id: 's', title: '7 East' }, date: '2026-05-12', business_date: '2026-05-12', roll_call: 'morning', register_id: null,
   version, closed: null, pupils, counts: { enrolled: pupils.length, present: 0, absent: 0, late: 0, excused: 0 }, rate: null,
+  taken_at: null, taken_by: null,
 });
 const forty = sheet(Array.from({ length: 40 }, (_, i) => pupil(i + 1, i === 2 ? { planned: 'excused', planned_reason: 'Wedding' } : {})));
 
