@@ -1,7 +1,7 @@
 //! Realtime: Socket.IO topics per organisation, fed from the outboxes, with offsets to catch up by.
 mod config;
-mod hub;
-mod socket;
+mod events;
+mod http;
 
 use hitaji_bus::Parts;
 use hitaji_db::Home;
@@ -26,13 +26,13 @@ pub fn service() -> Service {
         setup: |setup| {
             let settings = setup.config.section("realtime").map_err(|error| error.to_string())?;
             let mut parts = Parts::default();
-            parts.insert(hub::Seed { settings, stamped: setup.stamped.clone(), denylist: setup.denylist.clone() });
+            parts.insert(events::Seed { settings, stamped: setup.stamped.clone(), denylist: setup.denylist.clone() });
             Ok(parts)
         },
         wrap: Some(|router, platform| {
-            let seed = platform.parts().get::<hub::Seed>();
-            let hub = Arc::new(hub::Hub::new(platform.clone(), &seed));
-            socket::attach(router, hub, seed.settings.clone())
+            let seed = platform.parts().get::<events::Seed>();
+            let hub = Arc::new(events::Hub::new(platform.clone(), &seed));
+            http::attach(router, hub, seed.settings.clone())
         }),
     }
 }

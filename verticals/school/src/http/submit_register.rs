@@ -155,7 +155,8 @@ async fn announce(
         plan.changes.iter().filter(|change| change.code == Code::Absent).map(|change| change.student_id).collect();
     let arrived_late: Vec<Uuid> =
         plan.changes.iter().filter(|change| change.code == Code::Late).filter(was_absent).map(|change| change.student_id).collect();
-    if absent.is_empty() && arrived_late.is_empty() {
+    // A register written up later must not send messages about days gone by.
+    if body.date != ctx.business_date() || (absent.is_empty() && arrived_late.is_empty()) {
         return Ok(());
     }
     let send_after = ctx.now() + NOTICE_DELAY;

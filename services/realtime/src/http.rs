@@ -1,6 +1,6 @@
 //! The Socket.IO side: connect with a token, subscribe, unsubscribe, renew.
 use crate::config::Settings;
-use crate::hub::{Hub, Refusal};
+use crate::events::{Hub, Refusal};
 use axum::Router;
 use hitaji_bus::Offset;
 use hitaji_db::TenantState;
