@@ -131,7 +131,7 @@ impl Demo {
             scope: String::new(),
         };
         let asked = self.peers.ask("demo", "identity", Method::POST, "/identity/v1/operator-tokens", &request).await;
-        let token: OperatorToken = asked.map_err(|problem| problem.detail)?;
+        let token: OperatorToken = asked.map_err(|problem| problem.detail.clone())?;
         Ok(token.access_token)
     }
 
