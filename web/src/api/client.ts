@@ -2,7 +2,7 @@
 import { session } from '../auth/session.svelte';
 import { fetchWithin } from './fetch-within';
 import { NetworkError, Problem } from './problem';
-import type { ProblemBody } from './types';
+import type { ProblemBody } from './contract';
 
 const UPLOAD_TIMEOUT_MS = 180_000;
 

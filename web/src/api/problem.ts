@@ -1,5 +1,5 @@
 // What can go wrong with a request, as two kinds of error: the server said no, or nobody answered.
-import type { FieldError, ProblemBody } from './types';
+import type { FieldError, ProblemBody } from './contract';
 
 /** The server answered with problem+json (RFC 9457). */
 export class Problem extends Error {

@@ -1,5 +1,5 @@
 // The last known account and organisation, kept so that the installed application opens without a network.
-import type { Me } from '../api/types';
+import type { Me } from '../api/contract';
 import { idb } from '../lib/idb';
 
 /** Names and ids only: nothing in it lets anybody act. `subject` and `organisation` are the token's own claims. */

@@ -2,7 +2,7 @@
 import { ErrorResponse, ErrorTimeout, UserManager, type User } from 'oidc-client-ts';
 import { fetchWithin } from '../api/fetch-within';
 import { NetworkError, Problem } from '../api/problem';
-import type { Me } from '../api/types';
+import type { Me } from '../api/contract';
 import { t } from '../i18n/index.svelte';
 import { router } from '../lib/router.svelte';
 import { forgetKeptPages } from '../offline/pages';

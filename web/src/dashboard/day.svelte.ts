@@ -1,6 +1,6 @@
 // The state behind the dashboard: one day's figures, kept current by live events and reloads.
 import { get, query } from '../api/client';
-import type { AttendanceDay } from '../api/types';
+import type { AttendanceDay } from '../api/contract';
 import { applyMarked, mergeDay, type TopicEvent } from '../live/day';
 import { LiveTopic } from '../live/topic.svelte';
 

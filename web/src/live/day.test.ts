@@ -1,6 +1,6 @@
 // Live events are applied each once, in any order of arrival, and agree with what the server would answer.
 import { describe, expect, it } from 'vitest';
-import type { AttendanceDay, DayStream } from '../api/types';
+import type { AttendanceDay, DayStream } from '../api/contract';
 import { applyMarked, judge, mergeDay, outstandingFirst, type MarkedData } from './day';
 
 const row = (id: string, more: Partial<DayStream> = {}): DayStream => ({

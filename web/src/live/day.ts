@@ -1,5 +1,5 @@
 // Applies live attendance events to a day's figures: each event once, never an older state over a newer one.
-import type { AttendanceDay, DayStream } from '../api/types';
+import type { AttendanceDay, DayStream } from '../api/contract';
 import { attendanceRate } from '../lib/format';
 
 export interface Offset { epoch: string; sequence: number }

@@ -1,7 +1,7 @@
 // The offline queue at work: keeps items in the browser's database and sends each once, from one tab at a time.
 import { request } from '../api/client';
 import { NetworkError, Problem } from '../api/problem';
-import type { RegisterBody, RegisterResult } from '../api/types';
+import type { RegisterBody, RegisterResult } from '../api/contract';
 import { session } from '../auth/session.svelte';
 import { idb } from '../lib/idb';
 import { uuidv7 } from '../lib/uuid';

@@ -1,5 +1,5 @@
 // Register sheets and unsaved marks kept on the phone, per organisation and subject, so that a register opens without a network.
-import type { RollCall, Sheet, SheetSummary } from '../api/types';
+import type { RollCall, Sheet, SheetSummary } from '../api/contract';
 import { idb } from '../lib/idb';
 import type { Marks } from '../register/marks';
 import type { Owner } from './queue';

@@ -1,6 +1,6 @@
 // The queue is never sent as somebody else, keeps its key, and sends once in order.
 import { describe, expect, it } from 'vitest';
-import type { RegisterBody, RegisterResult } from '../api/types';
+import type { RegisterBody, RegisterResult } from '../api/contract';
 import {
   applyOutcome, beginAttempt, enqueue, expired, followers, latestOf, newItem, nextAttemptIn, nextToSend, retryNow, type QueueItem,
 } from './queue';

@@ -1,5 +1,5 @@
 // The offline queue's rules as pure functions: whose an item is, what may be sent when, and what an answer means.
-import type { ProblemBody, RegisterBody, RegisterResult, Sheet } from '../api/types';
+import type { ProblemBody, RegisterBody, RegisterResult, Sheet } from '../api/contract';
 import type { Marks } from '../register/marks';
 
 /** waiting: not yet answered · sent · stale: somebody else saved first · rejected: the server named a mistake. */

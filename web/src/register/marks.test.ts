@@ -1,6 +1,6 @@
 // Story E1's register: counts, cycle, what is sent, and the merge after somebody else saved first.
 import { describe, expect, it } from 'vitest';
-import type { Sheet, SheetPupil } from '../api/types';
+import type { Sheet, SheetPupil } from '../api/contract';
 import { attendanceRate } from '../lib/format';
 import { countMarks, differences, exceptionsOf, marksOfBody, merge, nextCode, proposeMine, registerBody, startMarks } from './marks';
 

@@ -1,5 +1,5 @@
 // The marks of one register while a teacher works on it: starting state, the tap cycle, counts, body, and merge.
-import type { Code, Counts, Exception, RegisterBody, Sheet, SheetPupil } from '../api/types';
+import type { Code, Counts, Exception, RegisterBody, Sheet, SheetPupil } from '../api/contract';
 
 export interface Mark { code: Code; reason: string }
 export type Marks = Record<string, Mark>;

@@ -1,7 +1,7 @@
 // The state behind one open register: the sheet, the marks, what is kept on the phone, and what became of the last save.
 import { get, query } from '../api/client';
 import { NetworkError, Problem } from '../api/problem';
-import type { Code, RollCall, Sheet } from '../api/types';
+import type { Code, RollCall, Sheet } from '../api/contract';
 import { session } from '../auth/session.svelte';
 import { uuidv7 } from '../lib/uuid';
 import { outbox } from '../offline/outbox.svelte';

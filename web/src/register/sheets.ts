@@ -1,7 +1,7 @@
 // The day's registers that a person reaches, from the server or from the phone, and the sheets kept in advance.
 import { get, query } from '../api/client';
 import { NetworkError } from '../api/problem';
-import type { List, RollCall, Sheet, SheetSummary } from '../api/types';
+import type { List, RollCall, Sheet, SheetSummary } from '../api/contract';
 import { session } from '../auth/session.svelte';
 import { keepList, keepSheet, loadList } from '../offline/pages';
 

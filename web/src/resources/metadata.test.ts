@@ -1,6 +1,6 @@
 // Merge patches hold only what changed, and a conflict names only what somebody else changed.
 import { describe, expect, it } from 'vitest';
-import type { FieldMeta, ResourceMeta, ResourceRecord } from '../api/types';
+import type { FieldMeta, ResourceMeta, ResourceRecord } from '../api/contract';
 import { changedMeanwhile, changes, listPath } from './metadata';
 
 const field = (name: string, more: Partial<FieldMeta> = {}): FieldMeta => ({

@@ -1,6 +1,6 @@
 // What a resource's metadata means for the screens: titles, shown values, list addresses, and what changed in a form.
 import { get, query } from '../api/client';
-import type { Code, FieldMeta, FieldValue, List, Ref, ResourceMeta, ResourceRecord } from '../api/types';
+import type { Code, FieldMeta, FieldValue, List, Ref, ResourceMeta, ResourceRecord } from '../api/contract';
 import { i18n, label, t } from '../i18n/index.svelte';
 import { formatDate, formatInstant } from '../lib/format';
 
