@@ -31,7 +31,7 @@ async fn no_register_is_lost_or_doubled_by_a_hundred_kills() {
     let mut chance = 0x5eed_u64;
     for _ in 0..KILLS {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis(5 + (chance >> 33) % 90)).await;
+        tokio::time::sleep(Duration::from_millis(20 + (chance >> 33) % 250)).await;
         process.kill();
         process = Process::serve(&setting, port, &[]).await;
     }
@@ -128,7 +128,7 @@ impl School {
             match sent.map(|response| response.status().as_u16()) {
                 Ok(200 | 201) => return true,
                 Ok(422) => return false,
-                Ok(409 | 500..) | Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Ok(409 | 500..) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Ok(status) => panic!("{status} for {body}"),
             }
         }
