@@ -4,6 +4,7 @@ mod jobs;
 mod outbox;
 mod parts;
 mod relay;
+pub mod retention;
 
 pub use consumer::{Consumer, ConsumerError, Delivery, Handled};
 pub use jobs::{Job, JobContext};

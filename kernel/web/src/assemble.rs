@@ -39,6 +39,7 @@ impl Assembled {
     pub fn start_background(&self) {
         tokio::spawn(self.relay.clone().run());
         tokio::spawn(upkeep(self.platform.clone()));
+        tokio::spawn(hitaji_bus::retention::run(self.platform.databases().clone()));
         let context = JobContext {
             databases: self.platform.databases().clone(),
             parts: self.platform.parts().clone(),

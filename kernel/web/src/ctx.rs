@@ -16,6 +16,7 @@ pub struct Request {
     pub uri: Uri,
     pub headers: HeaderMap,
     pub client_ip: Option<IpAddr>,
+    pub(crate) traceparent: String,
     pub(crate) body_hash: OnceLock<[u8; 32]>,
 }
 
@@ -28,10 +29,9 @@ impl Request {
         self.uri.query().unwrap_or_default()
     }
 
-    /// W3C trace context of the caller, if it sent a well-formed one.
-    pub fn traceparent(&self) -> Option<&str> {
-        self.header("traceparent")
-            .filter(|value| value.len() == 55 && value.is_ascii())
+    /// W3C trace context: the caller's trace with a span of ours, or a new trace.
+    pub fn traceparent(&self) -> &str {
+        &self.traceparent
     }
 
     /// The Idempotency-Key: a structured-field string in quotes, or a bare UUID.
@@ -255,7 +255,7 @@ fn scope(platform: &Platform, request: &Request, service: &'static str, actor: &
         service,
         actor: actor.to_owned(),
         request_id: Some(request.id.clone()),
-        traceparent: request.traceparent().map(str::to_owned),
+        traceparent: Some(request.traceparent().to_owned()),
         at: platform.clock().now(),
     }
 }

@@ -1,6 +1,7 @@
 //! The two layers around every handler: the outermost one (ids, log, problems) and the route's own (authority, limits).
 use crate::ctx::insufficient;
 use crate::limits::Remaining;
+use crate::trace;
 use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route};
 use axum::extract::{ConnectInfo, MatchedPath, State};
 use axum::middleware::Next;
@@ -61,6 +62,7 @@ pub(crate) async fn finish(mut request: axum::extract::Request, next: Next) -> R
         uri: request.uri().clone(),
         headers: request.headers().clone(),
         client_ip: peer,
+        traceparent: trace::continued(request.headers()),
         body_hash: OnceLock::new(),
     });
     let route = request
@@ -68,7 +70,7 @@ pub(crate) async fn finish(mut request: axum::extract::Request, next: Next) -> R
         .get::<MatchedPath>()
         .map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     request.extensions_mut().insert(state.clone());
-    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    let mut response = match AssertUnwindSafe(trace::within(&state.traceparent, next.run(request))).catch_unwind().await {
         Ok(response) => response,
         Err(_) => Problem::internal("a handler panicked").into_response(),
     };
@@ -113,7 +115,7 @@ fn record(request: &Request, route: &str, status: u16, took: Duration) {
     ];
     metrics::histogram!("http_request_duration_seconds", &labels).record(took.as_secs_f64());
     let micros = took.as_micros() as u64;
-    info!(target: "hitaji::access", request_id = request.id, method = %request.method, route, status, micros, trace = request.traceparent(), "request");
+    info!(target: "hitaji::access", request_id = request.id, method = %request.method, route, status, micros, trace_id = trace::id(request.traceparent()), "request");
 }
 
 /// The caller's `X-Request-Id` where it is a sane one, else a new one.

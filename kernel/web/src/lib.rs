@@ -16,6 +16,7 @@ mod serve;
 mod service;
 mod telemetry;
 mod token;
+mod trace;
 
 pub use answer::Answer;
 pub use assemble::{Assembled, assemble};

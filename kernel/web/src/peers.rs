@@ -1,5 +1,5 @@
 //! Questions from one service to another: the same HTTP whether the other runs in this process or elsewhere.
-use crate::Problem;
+use crate::{Problem, trace};
 use axum::Router;
 use axum::body::Body;
 use base64::Engine as _;
@@ -109,6 +109,9 @@ impl Peers {
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(authorization) = authorization {
             request = request.header(header::AUTHORIZATION, authorization);
+        }
+        if let Some(trace) = trace::current() {
+            request = request.header("traceparent", trace);
         }
         let request = request
             .body(Body::from(body.clone()))

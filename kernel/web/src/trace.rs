@@ -1,0 +1,66 @@
+//! W3C trace context: every request belongs to a trace, and questions to other services carry it on.
+use hitaji_db::secrets::random;
+use http::HeaderMap;
+use std::future::Future;
+
+tokio::task_local! {
+    static CURRENT: String;
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A `traceparent` of our own: in the caller's trace where it sent a well-formed one, else in a new trace.
+pub(crate) fn continued(headers: &HeaderMap) -> String {
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(parse);
+    let (trace, flags) = given.unwrap_or_else(|| (hex(&random::<16>()), "01".to_owned()));
+    format!("00-{trace}-{}-{flags}", hex(&random::<8>()))
+}
+
+/// Trace id and flags of a version 00 header that is not all zeros.
+fn parse(text: &str) -> Option<(String, String)> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [version, trace, span, flags] = parts[..] else { return None };
+    let lower_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let sound = version == "00" && lower_hex(trace, 32) && lower_hex(span, 16) && lower_hex(flags, 2);
+    let zero = |text: &str| text.bytes().all(|byte| byte == b'0');
+    (sound && !zero(trace) && !zero(span)).then(|| (trace.to_owned(), flags.to_owned()))
+}
+
+/// The trace id within a `traceparent`.
+pub(crate) fn id(traceparent: &str) -> &str {
+    traceparent.split('-').nth(1).unwrap_or_default()
+}
+
+/// Runs `work` as part of a trace.
+pub(crate) fn within<F: Future>(traceparent: &str, work: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(traceparent.to_owned(), work)
+}
+
+/// The trace of the request that this code works for, if any.
+pub(crate) fn current() -> Option<String> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_trace_is_continued_and_a_bad_one_replaced() {
+        let mut headers = HeaderMap::new();
+        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        headers.insert("traceparent", given.parse().unwrap());
+        let ours = continued(&headers);
+        assert_eq!(id(&ours), id(given));
+        assert_ne!(ours, given);
+        for bad in ["", "00-0-0-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"] {
+            headers.insert("traceparent", bad.parse().unwrap());
+            assert_ne!(id(&continued(&headers)), id(given), "{bad}");
+            assert_eq!(continued(&headers).len(), 55);
+        }
+    }
+}
