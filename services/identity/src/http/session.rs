@@ -23,7 +23,7 @@ pub async fn begin(ctx: &PlatformCtx, actor: impl ToString) -> Result<Tx, Proble
         service: "identity",
         actor: actor.to_string(),
         request_id: Some(request.id.clone()),
-        traceparent: request.traceparent().map(str::to_owned),
+        traceparent: Some(request.traceparent().to_owned()),
         at: ctx.now(),
     };
     let conn = ctx.databases().control().await?;
