@@ -1,6 +1,7 @@
 //! As much of a browser as the demo needs: cookies, one form at a time, and the mail page.
 use crate::runtime::Failure;
 use reqwest::Client;
+use reqwest::redirect::Policy;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ pub struct Browser {
 
 impl Browser {
     pub fn new() -> Result<Browser, Failure> {
-        let http = Client::builder().cookie_store(true).build()?;
+        let http = Client::builder().cookie_store(true).redirect(Policy::none()).build()?;
         Ok(Browser { http, url: String::new(), html: String::new() })
     }
 
@@ -23,7 +24,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Sends the page's form: its hidden fields, and those given.
+    /// Sends the page's form: its hidden fields, and those given. An accepted form leads elsewhere; where, is not followed.
     pub async fn submit(&mut self, given: &[(&str, &str)]) -> Result<(), Failure> {
         let form = self.html.split("<form").nth(1).and_then(|rest| rest.split("</form>").next()).ok_or("the page has no form")?;
         let tag = form.split('>').next().unwrap_or_default();
@@ -40,7 +41,7 @@ impl Browser {
         let status = response.status();
         self.url = response.url().to_string();
         self.html = response.text().await?;
-        if status.is_success() { Ok(()) } else { Err(format!("{}: {status}", self.url).into()) }
+        if status.is_redirection() { Ok(()) } else { Err(format!("{}: {status}", self.url).into()) }
     }
 }
 
