@@ -142,6 +142,22 @@ impl TestApp {
         let mut conn = self.platform.databases().tenant(tenant).await.expect("the tenant's database");
         sqlx::query_as("select type, data::jsonb from hitaji.outbox order by position").fetch_all(&mut *conn).await.expect("events")
     }
+
+    /// Rows of a statement on an organisation's database, as JSON objects.
+    pub async fn rows(&self, tenant: TenantId, sql: &str) -> Vec<Value> {
+        self.rows_at(&Place::Tenant(tenant), sql).await
+    }
+
+    /// Rows of a statement on the control database, as JSON objects.
+    pub async fn control_rows(&self, sql: &str) -> Vec<Value> {
+        self.rows_at(&Place::Control, sql).await
+    }
+
+    async fn rows_at(&self, place: &Place, sql: &str) -> Vec<Value> {
+        let mut conn = self.platform.databases().place(place).await.expect("a connection");
+        let sql = format!("select to_jsonb(row) from ({sql}) row");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *conn).await.expect("rows")
+    }
 }
 
 async fn bind() -> TcpListener {

@@ -1,0 +1,3 @@
+//! The school through HTTP, against a whole platform with a real PostgreSQL.
+mod register;
+mod world;
