@@ -122,7 +122,7 @@ const ROLES: &[RoleTemplate] = &[
     RoleTemplate {
         key: "guardian",
         label: "Guardian",
-        description: "The own children",
+        description: "Their own children",
         scopes: &[
             "school.academic_year:read",
             "school.stream:read",

@@ -47,6 +47,9 @@ export type Exception = Schemas['Exception'];
 export type RegisterBody = Omit<Schemas['RegisterIn'], 'roll_call' | 'default'> & { roll_call: RollCall; default: 'present' };
 export type RegisterResult = Answer<Schemas['RegisterOut']>;
 
+/** One mark of one pupil, as a guardian sees it. */
+export type PupilMark = With<Schemas['MarkOut'], { code: Code; roll_call: RollCall }>;
+
 export type DayStream = Answer<Schemas['StreamDay']>;
 export type Absentee = With<
   Schemas['Absentee'],

@@ -107,7 +107,7 @@ export const en = {
   step_year: 'Add the academic year',
   step_year_hint: 'For example 2026, from January to December.',
   step_term: 'Add the term',
-  step_term_hint: 'Registers can be taken on the days of a term.',
+  step_term_hint: 'Its first and last day, for reports by term.',
   step_import: 'Import your class list',
   step_import_hint: 'Pupils, classes and guardians from one CSV file.',
   step_people: 'Invite your people',

@@ -109,7 +109,7 @@ export const sw: Dictionary = {
   step_year: 'Weka mwaka wa masomo',
   step_year_hint: 'Kwa mfano 2026, kuanzia Januari hadi Desemba.',
   step_term: 'Weka muhula',
-  step_term_hint: 'Majina huitwa katika siku za muhula.',
+  step_term_hint: 'Siku yake ya kwanza na ya mwisho, kwa ripoti za muhula.',
   step_import: 'Ingiza orodha ya darasa',
   step_import_hint: 'Wanafunzi, madarasa na walezi kutoka faili moja la CSV.',
   step_people: 'Alika watu wako',
