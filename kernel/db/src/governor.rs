@@ -306,6 +306,10 @@ impl Drop for Conn {
                     // Rolls back what a cancelled request left open, and drains what the server still sends.
                     let reset = sqlx::raw_sql("rollback").execute(&mut conn);
                     let sound = matches!(tokio::time::timeout(CONNECT_TIMEOUT, reset).await, Ok(Ok(_)));
+                    if !sound {
+                        // The server restarted, most likely: its other connections are as dead as this one.
+                        governor.close_where(|candidate, _| *candidate == place).await;
+                    }
                     governor.give_back(&place, sound.then_some(conn));
                 });
             }

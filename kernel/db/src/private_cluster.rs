@@ -58,10 +58,11 @@ impl PrivateCluster {
     /// Starts the cluster below `folder`, making it the first time.
     pub async fn start(folder: &Path, durability: Durability) -> Result<PrivateCluster, DbError> {
         let layout = Layout::prepare(folder)?;
+        layout.stop_leftover().await?;
+        layout.put_aside_orphan()?;
         if !layout.data.join("PG_VERSION").exists() {
             layout.init(durability).await?;
         }
-        layout.stop_leftover().await?;
         let child = layout.spawn()?;
         layout.wait_until_ready().await?;
         let password = fs::read_to_string(&layout.password).map_err(|error| failed(format!("{}: {error}", layout.password.display())))?;
@@ -261,6 +262,17 @@ impl Layout {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    /// Data without its password: the folder we are told of was removed, while the server's files were elsewhere.
+    fn put_aside_orphan(&self) -> Result<(), DbError> {
+        if self.password.exists() || !self.data.join("PG_VERSION").exists() {
+            return Ok(());
+        }
+        let aside = self.data.with_file_name(format!("data-without-password-{}", self.port));
+        tracing::warn!(folder = %aside.display(), "data of an earlier start, whose keys are gone, is put aside");
+        fs::rename(&self.data, &aside).map_err(|error| failed(format!("{}: {error}", aside.display())))?;
+        self.own_folder(&self.data)
     }
 
     async fn wait_until_ready(&self) -> Result<(), DbError> {
