@@ -88,7 +88,7 @@ mod tests {
             "",
             "a",
             &token[1..],
-            &format!("A{}", &token[1..]),
+            &format!("B{}", &token[1..]),
             &format!("{token}A"),
         ] {
             assert_eq!(open(&master, LinkKind::Invitation, bent), None, "{bent}");

@@ -14,7 +14,8 @@ pub mod throttle;
 
 use axum::http::Method;
 use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest, SignUp, SignedUp};
-use hitaji_web::{Access, Idempotency, Route};
+use hitaji_web::{Access, Idempotency, Route, Schema};
+use schemars::JsonSchema;
 
 const PROTOCOL: Access = Access::Public("the protocol authenticates clients and people itself");
 const PAGE: Access = Access::Public("people are not signed in yet, or end being so");
@@ -93,18 +94,15 @@ fn api_routes() -> Vec<Route> {
         Route::get("/me", member, me::show)
             .summary("Who I am, where, and what I may do")
             .answers::<me::Me>(200),
-        Route::get("/roles", member, roles::list)
-            .summary("Roles that members can have")
-            .answers::<roles::RoleOut>(200)
-            .list(),
-        Route::get("/members", MEMBER_READ, members::list)
-            .summary("People of the organisation")
-            .answers::<members::MemberOut>(200)
-            .list(),
-        Route::get("/invitations", MEMBER_READ, invitations::list)
-            .summary("Invitations, newest first")
-            .answers::<invitations::InvitationOut>(200)
-            .list(),
+        paged::<roles::RoleOut>(
+            Route::get("/roles", member, roles::list).summary("Roles that members can have"),
+        ),
+        paged::<members::MemberOut>(
+            Route::get("/members", MEMBER_READ, members::list).summary("People of the organisation"),
+        ),
+        paged::<invitations::InvitationOut>(
+            Route::get("/invitations", MEMBER_READ, invitations::list).summary("Invitations, newest first"),
+        ),
         Route::post("/invitations", MEMBER_MANAGE, invitations::create)
             .summary("Invite a person by e-mail")
             .body::<invitations::NewInvitation>()
@@ -127,4 +125,13 @@ fn api_routes() -> Vec<Route> {
         .body::<OperatorTokenRequest>()
         .answers::<OperatorToken>(200),
     ]
+}
+
+/// A list by the conventions of all lists.
+fn paged<T: JsonSchema>(route: Route) -> Route {
+    route
+        .parameter("limit", "1 to 200, 50 by default")
+        .parameter("cursor", "`page.next` of the page before")
+        .answers_schema(200, Some(Schema::page_of::<T>()))
+        .list()
 }

@@ -32,6 +32,12 @@ pub struct Flaw {
     pub text: &'static str,
 }
 
+impl Flaw {
+    fn new(pointer: &'static str, code: &'static str, text: &'static str) -> Flaw {
+        Flaw { pointer, code, text }
+    }
+}
+
 /// Why there is no new organisation.
 pub enum Refused {
     Flaws(Vec<Flaw>),
@@ -240,59 +246,21 @@ pub async fn finish(ctx: &PlatformCtx, account: &Account, id: TenantId) -> Resul
     Ok(made.slug)
 }
 
-/// All that is wrong at once.
+/// All that is wrong at once, in the order of the form.
 fn check(provider: &Provider, asked: &SignUp) -> Result<Checked, Vec<Flaw>> {
-    let mut flaws = Vec::new();
-    let mut flaw = |good: bool, pointer, code, text| {
-        if !good {
-            flaws.push(Flaw { pointer, code, text });
-        }
-    };
     let organisation = normalise_name(&asked.organisation).filter(|name| name.chars().count() >= 2);
     let (email, name) = (normalise_email(&asked.email), normalise_name(&asked.name));
-    flaw(
-        organisation.is_some(),
-        "/organisation",
-        "required",
-        "organisation_missing",
-    );
-    flaw(name.is_some(), "/name", "required", "name_missing");
-    flaw(email.is_some(), "/email", "malformed", "email_malformed");
-    flaw(
-        is_code(&asked.country, 2),
-        "/country",
-        "unknown_value",
-        "country_unknown",
-    );
-    flaw(
-        is_code(&asked.currency, 3),
-        "/currency",
-        "unknown_value",
-        "currency_unknown",
-    );
-    flaw(
-        asked.time_zone.contains('/') || asked.time_zone == "UTC",
-        "/time_zone",
-        "unknown_value",
-        "time_zone_unknown",
-    );
-    flaw(
-        asked.slug.as_deref().is_none_or(is_slug),
-        "/slug",
-        "malformed",
-        "slug_malformed",
-    );
-    let known = provider.products();
-    let all_known = asked
-        .products
-        .iter()
-        .all(|product| known.iter().any(|(name, _)| name == product));
-    flaw(
-        !asked.products.is_empty() && all_known,
-        "/products",
-        "unknown_value",
-        "product_missing",
-    );
+    let mut flaws = Vec::new();
+    if organisation.is_none() {
+        flaws.push(Flaw::new("/organisation", "required", "organisation_missing"));
+    }
+    flaws.extend(place_flaws(provider, asked));
+    if name.is_none() {
+        flaws.push(Flaw::new("/name", "required", "name_missing"));
+    }
+    if email.is_none() {
+        flaws.push(Flaw::new("/email", "malformed", "email_malformed"));
+    }
     let typed = [
         asked.organisation.as_str(),
         asked.name.as_str(),
@@ -300,7 +268,7 @@ fn check(provider: &Provider, asked: &SignUp) -> Result<Checked, Vec<Flaw>> {
         "hitaji",
     ];
     if let Err(problem) = judge_password(&asked.password, &typed) {
-        flaw(false, "/password", problem.code, problem.advice);
+        flaws.push(Flaw::new("/password", problem.code, problem.advice));
     }
     match (organisation, email, name) {
         (Some(organisation), Some(email), Some(name)) if flaws.is_empty() => Ok(Checked {
@@ -319,6 +287,40 @@ fn check(provider: &Provider, asked: &SignUp) -> Result<Checked, Vec<Flaw>> {
         }),
         _ => Err(flaws),
     }
+}
+
+/// What can be seen of the organisation's place and products without asking tenancy, which knows the rest.
+fn place_flaws(provider: &Provider, asked: &SignUp) -> impl Iterator<Item = Flaw> {
+    let zone = asked.time_zone.contains('/') || asked.time_zone == "UTC";
+    let known = provider.products();
+    let product = !asked.products.is_empty()
+        && asked
+            .products
+            .iter()
+            .all(|product| known.iter().any(|(name, _)| name == product));
+    let checks = [
+        (
+            asked.slug.as_deref().is_none_or(is_slug),
+            Flaw::new("/slug", "malformed", "slug_malformed"),
+        ),
+        (
+            is_code(&asked.country, 2),
+            Flaw::new("/country", "unknown_value", "country_unknown"),
+        ),
+        (
+            is_code(&asked.currency, 3),
+            Flaw::new("/currency", "unknown_value", "currency_unknown"),
+        ),
+        (
+            zone,
+            Flaw::new("/time_zone", "unknown_value", "time_zone_unknown"),
+        ),
+        (
+            product,
+            Flaw::new("/products", "unknown_value", "product_missing"),
+        ),
+    ];
+    checks.into_iter().filter(|(good, _)| !good).map(|(_, flaw)| flaw)
 }
 
 fn is_code(text: &str, length: usize) -> bool {

@@ -4,7 +4,7 @@ use crate::http::api::members::PageParams;
 use crate::http::provider::Provider;
 use crate::store::invitation::{self, Invitation};
 use crate::store::{account, organisation};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use hitaji_contracts::identity::InvitationSent;
 use hitaji_core::{ErrorCode, FieldError, new_id};
 use hitaji_db::{Audit, Tx};
@@ -41,7 +41,7 @@ pub struct InvitationOut {
 }
 
 pub async fn list(ctx: Ctx, Params(params): Params<PageParams>) -> Result<Answer, Problem> {
-    let (limit, before) = params.read(&ctx)?;
+    let (limit, before) = params.read::<Uuid>(&ctx)?;
     let mut conn = ctx.read().await?;
     let mut found = invitation::list(
         &mut conn,
@@ -89,7 +89,7 @@ pub async fn create(ctx: Ctx, Body(asked): Body<NewInvitation>) -> Result<Answer
         state: "pending".into(),
         counter: 1,
         invited_by: inviter.id,
-        expires_at: now + LIFETIME,
+        expires_at: (now + LIFETIME).trunc_subsecs(6),
         version: 1,
     };
     invitation::insert(&mut tx, &new, now)
@@ -113,7 +113,8 @@ pub async fn resend(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
     let mut tx = ctx.tx().await?;
     let found = find(&ctx, &mut tx, id, if_match).await?;
     may_give(&ctx, &found.roles)?;
-    let Some(renewed) = invitation::resend(&mut tx, found.id, now, now + LIFETIME).await? else {
+    let Some(renewed) = invitation::resend(&mut tx, found.id, now, (now + LIFETIME).trunc_subsecs(6)).await?
+    else {
         return Err(Problem::new(
             ErrorCode::Conflict,
             format!("This invitation is {} and cannot be sent again.", found.state),

@@ -3,6 +3,7 @@ use crate::store::organisation;
 use chrono::{DateTime, Utc};
 use hitaji_web::{Answer, Ctx, Params, Problem, page_limit};
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -25,8 +26,8 @@ pub struct MemberOut {
 }
 
 impl PageParams {
-    /// How many, and the id of the last row of the page before.
-    pub fn read(&self, ctx: &Ctx) -> Result<(i64, Option<Uuid>), Problem> {
+    /// How many, and the position where the page before ended.
+    pub fn read<P: DeserializeOwned>(&self, ctx: &Ctx) -> Result<(i64, Option<P>), Problem> {
         let limit = page_limit(self.limit.as_deref())?;
         let after = self
             .cursor
@@ -38,7 +39,7 @@ impl PageParams {
 }
 
 pub async fn list(ctx: Ctx, Params(params): Params<PageParams>) -> Result<Answer, Problem> {
-    let (limit, after) = params.read(&ctx)?;
+    let (limit, after) = params.read::<Uuid>(&ctx)?;
     let mut conn = ctx.read().await?;
     let mut members =
         organisation::members(&mut conn, ctx.tenant().id.0, after.unwrap_or_default(), limit + 1).await?;

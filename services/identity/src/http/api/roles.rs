@@ -1,8 +1,8 @@
 //! `GET /identity/v1/roles`: what can be given to a member.
-use hitaji_web::{Answer, Ctx, Problem, Registry};
+use crate::http::api::members::PageParams;
+use hitaji_web::{Answer, Ctx, Params, Problem, Registry};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 #[derive(Serialize, JsonSchema)]
 pub struct RoleOut {
@@ -11,11 +11,14 @@ pub struct RoleOut {
     description: &'static str,
 }
 
-pub async fn list(ctx: Ctx) -> Result<Answer, Problem> {
-    let roles = all(ctx.platform().registry());
-    Ok(Answer::ok(
-        &json!({"data": roles, "page": {"limit": 200, "next": null}}),
-    ))
+pub async fn list(ctx: Ctx, Params(params): Params<PageParams>) -> Result<Answer, Problem> {
+    let (limit, after) = params.read::<usize>(&ctx)?;
+    let mut roles = all(ctx.platform().registry());
+    let start = after.unwrap_or_default().min(roles.len());
+    let end = (start + limit as usize).min(roles.len());
+    let next = (end < roles.len()).then_some(end);
+    roles.truncate(end);
+    Ok(ctx.page(&roles[start..], limit, next.as_ref()))
 }
 
 /// Each role once; where several services say something of it, the first one's words.

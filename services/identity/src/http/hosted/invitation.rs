@@ -9,6 +9,7 @@ use crate::http::session::{self, audit, begin};
 use crate::http::throttle::Try;
 use crate::store::account::{self, Account, NewAccount};
 use crate::store::invitation::{self, Invitation};
+use crate::store::session::Session;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -25,6 +26,8 @@ struct Open {
     inviter: String,
     /// The account that the address has already.
     account: Option<Account>,
+    /// Whether that is the account this browser is signed in with.
+    signed_in: bool,
 }
 
 pub async fn show(browser: Browser, Path(token): Path<String>) -> Response {
@@ -48,6 +51,7 @@ async fn open(browser: &Browser, token: &str) -> Result<Open, PageError> {
         .throttle
         .address(Try::Secret, browser.ctx.request().client_ip)?;
     let (id, counter) = link::open(&browser.provider.master, LinkKind::Invitation, token).ok_or_else(gone)?;
+    let session = browser.session().await?.map(|session| session.account_id);
     let mut conn = browser.ctx.read().await?;
     let invitation = invitation::find(&mut conn, id)
         .await?
@@ -67,6 +71,9 @@ async fn open(browser: &Browser, token: &str) -> Result<Open, PageError> {
         .describe(TenantId(invitation.organisation_id))
         .await?;
     Ok(Open {
+        signed_in: account
+            .as_ref()
+            .is_some_and(|account| session == Some(account.id)),
         organisation: tenant.name.clone(),
         inviter,
         account,
@@ -79,6 +86,7 @@ async fn accept(browser: &Browser, token: &str, form: &Form) -> PageResult {
     let open = open(browser, token).await?;
     let mut errors = Errors::default();
     let account = match &open.account {
+        Some(account) if open.signed_in => Some(account.clone()),
         Some(account) => existing(browser, account, form, &mut errors).await?,
         None => None,
     };
@@ -98,29 +106,23 @@ async fn accept(browser: &Browser, token: &str, form: &Form) -> PageResult {
     let account = account
         .or(new.clone())
         .ok_or(PageError::Page(StatusCode::GONE, "invitation_gone"))?;
+    let earlier = browser.session().await?;
     let mut tx = begin(&browser.ctx, account.id).await?;
     if new.is_some() && !insert(browser, &mut tx, &account).await? {
         // The address got an account meanwhile: show the page anew, which then asks for its password.
         tx.rollback().await.map_err(Problem::from)?;
         return first(browser, token).await;
     }
-    take(browser, tx, &open.invitation, &account).await
+    take(browser, tx, &open.invitation, &account, earlier.as_ref()).await
 }
 
-/// A person who has an account: the one who is signed in here, or whoever knows its password.
+/// A person who has an account and knows its password.
 async fn existing(
     browser: &Browser,
     account: &Account,
     form: &Form,
     errors: &mut Errors,
 ) -> Result<Option<Account>, PageError> {
-    if browser
-        .session()
-        .await?
-        .is_some_and(|session| session.account_id == account.id)
-    {
-        return Ok(Some(account.clone()));
-    }
     match check_password(browser, &account.email, form.secret("password")).await? {
         Checked::Right(account) => Ok(Some(*account)),
         Checked::Wrong => {
@@ -185,7 +187,13 @@ async fn insert(browser: &Browser, tx: &mut Tx, account: &Account) -> Result<boo
 }
 
 /// Membership, event, session: all or nothing.
-async fn take(browser: &Browser, mut tx: Tx, invitation: &Invitation, account: &Account) -> PageResult {
+async fn take(
+    browser: &Browser,
+    mut tx: Tx,
+    invitation: &Invitation,
+    account: &Account,
+    earlier: Option<&Session>,
+) -> PageResult {
     let (ctx, now) = (&browser.ctx, browser.ctx.now());
     if !invitation::accept(&mut tx, invitation.id, invitation.counter, account.id, now).await? {
         return Err(PageError::Page(StatusCode::GONE, "invitation_gone"));
@@ -207,9 +215,8 @@ async fn take(browser: &Browser, mut tx: Tx, invitation: &Invitation, account: &
         Some(invitation.id),
         what,
     );
-    let earlier = browser.session().await?;
     let organisation = Some(invitation.organisation_id);
-    let token = session::open(ctx, &mut tx, account.id, organisation, earlier.as_ref()).await?;
+    let token = session::open(ctx, &mut tx, account.id, organisation, earlier).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     browser.remember(&token, &account.email);
     browser.redirect("/")
@@ -231,6 +238,7 @@ fn page(browser: &Browser, status: StatusCode, open: &Open, values: Value, error
         email => open.invitation.email.clone(),
         roles => roles.join(", "),
         known => open.account.is_some(),
+        signed_in => open.signed_in,
         errors => errors.value(),
         ..values
     };

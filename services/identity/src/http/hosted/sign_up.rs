@@ -111,7 +111,7 @@ fn from_tenancy(problem: Problem) -> Result<Errors, PageError> {
         return Err(problem.into());
     }
     let mut errors = Errors::default();
-    for error in problem.errors {
+    for error in problem.errors.clone() {
         let field = match error.pointer.as_ref() {
             "/country" => "country",
             "/currency" => "currency",
