@@ -8,7 +8,8 @@ use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
 use hitaji_core::Clock;
 use hitaji_testkit::{Client, PASSWORD, Reply};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Which process answers which paths, as a deployment's proxy would say it.
@@ -138,7 +139,7 @@ impl Transcript {
         let mut headers: Vec<String> = reply
             .headers
             .iter()
-            .filter(|(name, _)| !["date", "x-request-id", "content-length", "transfer-encoding"].contains(&name.as_str()))
+            .filter(|(name, _)| !["date", "x-request-id", "ratelimit", "content-length", "transfer-encoding"].contains(&name.as_str()))
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or("?")))
             .collect();
         headers.sort();
@@ -192,6 +193,8 @@ async fn wait_for_year(client: &Client) {
 struct Polling {
     client: Client,
     url: String,
+    /// Packets that came together with others.
+    arrived: Mutex<VecDeque<String>>,
 }
 
 impl Polling {
@@ -199,8 +202,9 @@ impl Polling {
         let base = format!("{}/socket.io/?EIO=4&transport=polling", client.address);
         let hello = client.http.get(&base).send().await.expect("a handshake").text().await.expect("text");
         let sid = hello.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a session").to_owned();
-        let polling = Polling { client: client.clone(), url: format!("{base}&sid={sid}") };
-        polling.send(format!("40{}", json!({"token": client.token}))).await;
+        let (client, url, arrived) = (client.clone(), format!("{base}&sid={sid}"), Mutex::default());
+        let polling = Polling { client, url, arrived };
+        polling.send(format!("40{}", json!({"token": polling.client.token}))).await;
         let connected = polling.next().await;
         assert!(connected.starts_with("40"), "{connected}");
         polling
@@ -215,8 +219,19 @@ impl Polling {
         self.client.http.post(&self.url).body(packet).send().await.expect("a packet taken");
     }
 
+    /// The next packet that is no ping; pings are answered.
     async fn next(&self) -> String {
-        let poll = self.client.http.get(&self.url).timeout(Duration::from_secs(20)).send();
-        poll.await.expect("a packet").text().await.expect("text")
+        loop {
+            if let Some(packet) = self.arrived.lock().expect("a queue").pop_front() {
+                return packet;
+            }
+            let poll = self.client.http.get(&self.url).timeout(Duration::from_secs(20)).send();
+            let packets = poll.await.expect("packets").text().await.expect("text");
+            let (pings, others): (Vec<&str>, Vec<&str>) = packets.split('\u{1e}').partition(|packet| *packet == "2");
+            self.arrived.lock().expect("a queue").extend(others.into_iter().map(str::to_owned));
+            if !pings.is_empty() {
+                self.send("3".to_owned()).await;
+            }
+        }
     }
 }
