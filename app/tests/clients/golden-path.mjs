@@ -468,7 +468,7 @@ await steps({
   '14 settings, the account menu and Swahili': async () => {
     const { page } = owner;
     await page.goto(`${origin}/settings`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.getByRole('button', { name: 'Save' }).waitFor();
     await picture(owner, '14-settings');
     await page.getByTestId('account-menu').click();
     await page.getByRole('button', { name: 'Kiswahili' }).click();

@@ -172,6 +172,7 @@ export const en = {
   registers_taken: 'Registers taken',
   registers_missing: 'Still to come: {count}',
   registers_complete: 'All registers are in.',
+  registers_none: 'There are no classes yet.',
   attendance_rate: 'Attendance',
   attendance_by_class: 'Attendance by class',
   show_table: 'As a table',
@@ -258,10 +259,5 @@ export const en = {
   time_zone_hint: 'It decides which day is today for registers.',
   products: 'Products',
   product_school: 'School',
-  product_retail: 'Shop',
-  product_legal: 'Law firm',
-  product_farm: 'Farm',
-  product_hospitality: 'Hotel and restaurant',
-  product_nonprofit: 'Non-profit',
   organisation_facts: 'Country {country} · currency {currency} · short name {slug}',
 };

@@ -174,6 +174,7 @@ export const sw: Dictionary = {
   registers_taken: 'Mahudhurio yaliyochukuliwa',
   registers_missing: 'Bado: {count}',
   registers_complete: 'Mahudhurio yote yamefika.',
+  registers_none: 'Bado hakuna madarasa.',
   attendance_rate: 'Mahudhurio',
   attendance_by_class: 'Mahudhurio kwa darasa',
   show_table: 'Kama jedwali',
@@ -260,10 +261,5 @@ export const sw: Dictionary = {
   time_zone_hint: 'Huamua siku ipi ni leo kwa mahudhurio.',
   products: 'Bidhaa',
   product_school: 'Shule',
-  product_retail: 'Duka',
-  product_legal: 'Kampuni ya sheria',
-  product_farm: 'Shamba',
-  product_hospitality: 'Hoteli na mkahawa',
-  product_nonprofit: 'Shirika lisilo la faida',
   organisation_facts: 'Nchi {country} · sarafu {currency} · jina fupi {slug}',
 };

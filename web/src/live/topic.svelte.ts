@@ -29,7 +29,7 @@ export class LiveTopic {
   async open(): Promise<void> {
     const { io } = await import('socket.io-client');
     if (this.#closed) return;
-    const socket = io({ auth: (send) => send({ token: session.token() }), transports: ['websocket', 'polling'] });
+    const socket = io({ auth: (send) => send({ token: session.token() }), transports: ['websocket', 'polling'], autoConnect: false });
     this.#socket = socket;
     this.#forget = session.onToken(() => this.#renewed(socket));
     socket.on('connect', () => void this.#subscribe(socket, this.#offset));
@@ -42,6 +42,8 @@ export class LiveTopic {
     socket.on('connect_error', () => this.#lost(socket));
     window.addEventListener('offline', this.#offline);
     window.addEventListener('online', this.#online);
+    // On a fresh page the sign-in is still under way; its token opens the connection.
+    if (session.token()) socket.connect();
   }
 
   close(): void {
@@ -100,5 +102,6 @@ export class LiveTopic {
 
   #renewed(socket: Socket): void {
     if (socket.connected) socket.emit('authenticate', { token: session.token() }, () => undefined);
+    else if (!socket.active) socket.connect();
   }
 }

@@ -12,7 +12,7 @@ export function navigation(can: (permission: string) => boolean): Place[] {
     { href: '/records', key: 'nav_records', icon: 'records', phone: true, shown: can('school.student:read') },
     { href: '/people', key: 'nav_people', icon: 'people', phone: true, shown: can('identity.member:read') },
     { href: '/import', key: 'nav_import', icon: 'import', phone: false, shown: can('school.class_list:write') },
-    { href: '/settings', key: 'nav_settings', icon: 'settings', phone: false, shown: can('tenancy.organisation:read') },
+    { href: '/settings', key: 'nav_settings', icon: 'settings', phone: false, shown: can('tenancy.organisation:manage') },
   ];
   return places.filter((place) => place.shown);
 }
