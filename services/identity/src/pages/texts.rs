@@ -166,8 +166,8 @@ const TEXTS: &[Text] = &[
     ),
     (
         "sign_up_lead",
-        "It takes a minute. Everything can be changed later.",
-        "Ni dakika moja tu. Yote yanaweza kubadilishwa baadaye.",
+        "It takes a minute. You can fill in the rest later.",
+        "Ni dakika moja tu. Mengine unaweza kujaza baadaye.",
     ),
     ("your_organisation", "Your organisation", "Taasisi yako"),
     ("organisation_name", "Name of the organisation", "Jina la taasisi"),

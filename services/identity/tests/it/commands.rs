@@ -1,5 +1,6 @@
 //! Sign-up and operator tokens as commands.
-use crate::flow::{start, text};
+use crate::browser::Browser;
+use crate::flow::{start, text, web};
 use hitaji_testkit::PASSWORD;
 use serde_json::{Value, json};
 
@@ -141,4 +142,27 @@ async fn operator_tokens_are_for_the_platform_itself_and_audited() {
     .await
     .unwrap();
     assert_eq!(audited, 2);
+}
+
+#[tokio::test]
+async fn a_sign_up_cut_short_is_finished_at_the_next_sign_in() {
+    let app = start().await;
+    let school = app.organisation("Uhuru Academy").await;
+    let mut conn = app.platform.databases().control().await.unwrap();
+    // As if the process had died before tenancy's answer arrived.
+    sqlx::query("update identity.organisation set ready_at = null")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    drop(conn);
+    let mut browser = Browser::new(&app.address);
+    browser.sign_in(&school.owner_email, PASSWORD).await;
+    let tokens = web(&app).tokens(&app, &mut browser, &[]).await;
+    let me = app
+        .client(text(&tokens, "access_token"))
+        .get("/identity/v1/me")
+        .await
+        .ok();
+    assert_eq!(me["organisation"]["slug"], json!(school.slug));
+    app.settle().await;
 }

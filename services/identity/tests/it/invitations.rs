@@ -247,3 +247,17 @@ async fn another_organisation_sees_nothing_and_pages_fit_together() {
         .await
         .refused(404);
 }
+
+#[tokio::test]
+async fn whoever_is_signed_in_already_only_confirms() {
+    let (app, school, _) = begin().await;
+    let other = app.organisation("Nyota School").await;
+    let (_, link) = invite(&app, &app.owner(&other).await, &school.owner_email, "teacher").await;
+    let mut browser = Browser::new(&app.address);
+    browser.sign_in(&school.owner_email, PASSWORD).await;
+    browser.open(&link).await;
+    assert!(!browser.html.contains("name=\"password\""));
+    browser.submit(&[]).await;
+    assert_eq!(browser.leads(), "/");
+    app.settle().await;
+}
