@@ -1,4 +1,6 @@
 //! The whole program, tested from outside.
 mod kill9;
+mod polling;
 mod process;
+mod realtime;
 mod split;

@@ -1,4 +1,5 @@
 //! One process or several behind a reverse proxy: a client cannot tell which, byte for byte (but for ids and times).
+use crate::polling::Polling;
 use crate::process::{Process, Setting, free_port};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -8,8 +9,7 @@ use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
 use hitaji_core::Clock;
 use hitaji_testkit::{Client, PASSWORD, Reply};
 use serde_json::json;
-use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Which process answers which paths, as a deployment's proxy would say it.
@@ -187,51 +187,4 @@ async fn wait_for_year(client: &Client) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("the school has no first year");
-}
-
-/// Socket.IO over long polling, by hand: what the proxy can carry.
-struct Polling {
-    client: Client,
-    url: String,
-    /// Packets that came together with others.
-    arrived: Mutex<VecDeque<String>>,
-}
-
-impl Polling {
-    async fn connect(client: &Client) -> Polling {
-        let base = format!("{}/socket.io/?EIO=4&transport=polling", client.address);
-        let hello = client.http.get(&base).send().await.expect("a handshake").text().await.expect("text");
-        let sid = hello.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a session").to_owned();
-        let (client, url, arrived) = (client.clone(), format!("{base}&sid={sid}"), Mutex::default());
-        let polling = Polling { client, url, arrived };
-        polling.send(format!("40{}", json!({"token": polling.client.token}))).await;
-        let connected = polling.next().await;
-        assert!(connected.starts_with("40"), "{connected}");
-        polling
-    }
-
-    async fn ask(&self, event: &str, data: &serde_json::Value) -> String {
-        self.send(format!("420{}", json!([event, data]))).await;
-        self.next().await
-    }
-
-    async fn send(&self, packet: String) {
-        self.client.http.post(&self.url).body(packet).send().await.expect("a packet taken");
-    }
-
-    /// The next packet that is no ping; pings are answered.
-    async fn next(&self) -> String {
-        loop {
-            if let Some(packet) = self.arrived.lock().expect("a queue").pop_front() {
-                return packet;
-            }
-            let poll = self.client.http.get(&self.url).timeout(Duration::from_secs(20)).send();
-            let packets = poll.await.expect("packets").text().await.expect("text");
-            let (pings, others): (Vec<&str>, Vec<&str>) = packets.split('\u{1e}').partition(|packet| *packet == "2");
-            self.arrived.lock().expect("a queue").extend(others.into_iter().map(str::to_owned));
-            if !pings.is_empty() {
-                self.send("3".to_owned()).await;
-            }
-        }
-    }
 }

@@ -245,7 +245,7 @@ impl Hub {
                     Err(RecvError::Closed) => return,
                 },
                 _ = polls.tick() => {
-                    self.close_expired();
+                    self.close_expired().await;
                     self.pump_all().await;
                 }
             }
@@ -260,7 +260,7 @@ impl Hub {
     }
 
     /// Closes sockets whose token expired or whose session ended.
-    fn close_expired(&self) {
+    async fn close_expired(&self) {
         let now = self.platform.clock().now().timestamp();
         let ended = |member: &&Member| {
             let signed_out = member.verified.session.is_some_and(|session| self.denylist.contains(session));
@@ -270,7 +270,9 @@ impl Hub {
         for member in expired {
             // It is closed whether or not it can still be told why.
             let _ = member.socket.emit("expired", &serde_json::json!({}));
+            let id = member.socket.id;
             close(member.socket);
+            self.leave(id).await;
         }
     }
 

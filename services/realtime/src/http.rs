@@ -66,14 +66,19 @@ async fn authenticated(socket: SocketRef, TryData(auth): TryData<Auth>, State(hu
     if full {
         return Err("too_many: your organisation has too many connections open".to_owned());
     }
-    socket.extensions.insert(verified);
+    listen(&socket);
+    if let Some(tenant) = verified.tenant {
+        hub.join(socket, tenant, verified);
+    }
     Ok(())
 }
 
-async fn connected(socket: SocketRef, State(hub): State<Arc<Hub>>) {
-    let Some(verified) = socket.extensions.get::<Arc<Verified>>() else { return };
-    let Some(tenant) = verified.tenant else { return };
-    hub.join(socket.clone(), tenant, verified);
+/// The connection needs nothing more: everything was set up before it was confirmed.
+async fn connected() {}
+
+/// Sets up what the client may say. Before the connection is confirmed, because a client may speak at once, and a
+/// message that nobody listens for is lost.
+fn listen(socket: &SocketRef) {
     socket.on("subscribe", async |socket: SocketRef, TryData(ask): TryData<Subscribe>, ack: AckSender, State(hub): State<Arc<Hub>>| {
         let answer = match ask {
             Ok(ask) => match hub.subscribe(socket.id, &ask.topic, ask.after).await {
