@@ -7,7 +7,7 @@ use crate::token::token_cache;
 use crate::{Answer, Denylist, Peers, Platform, Problem, Registry, Setup, openapi, telemetry};
 use axum::Router;
 use axum::extract::State;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use hitaji_bus::{Job, JobContext, Parts, Relay};
@@ -24,6 +24,8 @@ use tokio::sync::broadcast;
 struct Server {
     /// The public address; tokens name it as their issuer.
     origin: String,
+    /// Whether a proxy of ours stands in front and says in X-Forwarded-For whom it speaks for.
+    behind_proxy: bool,
 }
 
 /// A platform ready to serve.
@@ -110,7 +112,7 @@ pub fn assemble(
         denylist,
         origin: server.origin,
     }));
-    let router = routes(&platform, &services, pages)?;
+    let router = routes(&platform, &services, pages, server.behind_proxy)?;
     platform.peers().serve_locally(router.clone());
     let jobs = services
         .iter()
@@ -125,7 +127,7 @@ pub fn assemble(
     })
 }
 
-fn routes(platform: &Platform, services: &[crate::Service], pages: Router) -> Result<Router, String> {
+fn routes(platform: &Platform, services: &[crate::Service], pages: Router, behind_proxy: bool) -> Result<Router, String> {
     let mut router = Router::new()
         .route(
             "/openapi.json",
@@ -173,7 +175,7 @@ fn routes(platform: &Platform, services: &[crate::Service], pages: Router) -> Re
     for wrap in services.iter().filter_map(|service| service.wrap) {
         router = wrap(router, platform);
     }
-    Ok(router.layer(from_fn(finish)))
+    Ok(router.layer(from_fn_with_state(behind_proxy, finish)))
 }
 
 /// What every process does for itself: idle connections, changed directory rows, forgotten limits.

@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use hitaji_core::{ErrorCode, new_id};
 use hitaji_db::{Home, TenantState};
 use http::{HeaderValue, header};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -50,18 +50,15 @@ impl Rule {
 }
 
 /// The outermost layer.
-pub(crate) async fn finish(mut request: axum::extract::Request, next: Next) -> Response {
+pub(crate) async fn finish(State(behind_proxy): State<bool>, mut request: axum::extract::Request, next: Next) -> Response {
     let started = Instant::now();
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
+    let client_ip = client_ip(&request, behind_proxy);
     let state = Arc::new(Request {
         id: request_id(&request),
         method: request.method().clone(),
         uri: request.uri().clone(),
         headers: request.headers().clone(),
-        client_ip: peer,
+        client_ip,
         traceparent: trace::continued(request.headers()),
         body_hash: OnceLock::new(),
     });
@@ -105,6 +102,15 @@ pub(crate) async fn finish(mut request: axum::extract::Request, next: Next) -> R
     }
     record(&state, &route, response.status().as_u16(), started.elapsed());
     response
+}
+
+/// The caller's address; behind a proxy the last one in X-Forwarded-For, which is the one that proxy itself saw.
+fn client_ip(request: &axum::extract::Request, behind_proxy: bool) -> Option<IpAddr> {
+    let forwarded = || request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?.rsplit(',').next();
+    match forwarded().filter(|_| behind_proxy) {
+        Some(address) => address.trim().parse().ok(),
+        None => request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
+    }
 }
 
 fn record(request: &Request, route: &str, status: u16, took: Duration) {
