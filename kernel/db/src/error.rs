@@ -35,13 +35,24 @@ impl DbError {
         }
     }
 
+    /// Whether a value does not fit the type that should hold it: NUL in a text (22021, 22P05), a number (22003) or a
+    /// date (22008) out of range.
+    pub fn is_unstorable(&self) -> bool {
+        match self {
+            DbError::Sql(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| ["22021", "22P05", "22003", "22008"].contains(&&*code))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether trying again later may help: the server is away, restarting, or out of connections.
     pub fn is_unavailable(&self) -> bool {
         match self {
             DbError::Unavailable(_) | DbError::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
-            // 08: connection, 53: resources, 57: operator intervention (shutdown, time-out), 3D000: no such database.
+            // 08: connection, 40: deadlock and serialisation, 53: resources, 57: operator intervention (shutdown, time-out), 3D000: no such database.
             DbError::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
-                ["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "3D000"
+                ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "3D000"
             }),
             _ => false,
         }

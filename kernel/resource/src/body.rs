@@ -60,7 +60,7 @@ fn check_value(field: &FieldDef, value: &Value) -> Result<Bound, Refusal> {
         FieldKind::Integer => check_integer(field, value.as_i64().ok_or_else(|| wrong("a whole number"))?),
         FieldKind::Boolean => Ok(Bound::Boolean(Some(value.as_bool().ok_or_else(|| wrong("true or false"))?))),
         FieldKind::Date => {
-            let date = value.as_str().filter(|text| text.len() == 10).and_then(|text| text.parse::<NaiveDate>().ok());
+            let date = value.as_str().and_then(calendar_date);
             Ok(Bound::Date(Some(date.ok_or_else(|| wrong("a date like 2026-05-12"))?)))
         }
         FieldKind::Instant => {
@@ -73,6 +73,11 @@ fn check_value(field: &FieldDef, value: &Value) -> Result<Bound, Refusal> {
         }
         _ => check_text(field, value.as_str().ok_or_else(|| wrong("a text"))?),
     }
+}
+
+/// `YYYY-MM-DD` and nothing else that a calendar library would take.
+pub(crate) fn calendar_date(text: &str) -> Option<NaiveDate> {
+    text.parse().ok().filter(|_| text.len() == 10)
 }
 
 fn check_integer(field: &FieldDef, value: i64) -> Result<Bound, Refusal> {

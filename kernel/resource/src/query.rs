@@ -1,4 +1,5 @@
 //! A list's query string: filters, search, sort, paging. Unknown parameters are refused.
+use crate::body::calendar_date;
 use crate::select::{Bound, Sql};
 use hitaji_core::ErrorCode;
 use hitaji_core::resource::{FieldDef, FieldKind, ResourceDef};
@@ -146,7 +147,7 @@ fn many(field: &FieldDef, value: &str) -> Result<Bound, Problem> {
         FieldKind::Uuid | FieldKind::Link(_) => {
             Bound::Uuids(parts.iter().map(|part| Uuid::parse_str(part).ok()).collect::<Option<_>>().ok_or_else(wrong)?)
         }
-        FieldKind::Date => Bound::Dates(parts.iter().map(|part| part.parse().ok()).collect::<Option<_>>().ok_or_else(wrong)?),
+        FieldKind::Date => Bound::Dates(parts.iter().map(|part| calendar_date(part)).collect::<Option<_>>().ok_or_else(wrong)?),
         FieldKind::Boolean | FieldKind::Instant => return one_as_list(field, value),
         FieldKind::Choice(choices) => {
             if parts.iter().any(|part| !choices.iter().any(|choice| choice.value == *part)) {
@@ -171,7 +172,7 @@ pub(crate) fn one(field: &FieldDef, value: &str) -> Result<Bound, Problem> {
     Ok(match field.kind {
         FieldKind::Integer => Bound::Integer(Some(value.parse().map_err(|_| wrong())?)),
         FieldKind::Boolean => Bound::Boolean(Some(value.parse().map_err(|_| wrong())?)),
-        FieldKind::Date => Bound::Date(Some(value.parse().map_err(|_| wrong())?)),
+        FieldKind::Date => Bound::Date(Some(calendar_date(value).ok_or_else(wrong)?)),
         FieldKind::Instant => Bound::Instant(Some(value.parse().map_err(|_| wrong())?)),
         FieldKind::Uuid | FieldKind::Link(_) => Bound::Uuid(Some(Uuid::parse_str(value).map_err(|_| wrong())?)),
         _ => Bound::Text(Some(value.to_owned())),

@@ -51,8 +51,6 @@ pub(crate) fn input(def: &ResourceDef, complete: bool) -> Schema {
 
 pub(crate) fn list_parameters(def: &ResourceDef) -> Vec<(String, String)> {
     let mut all = vec![
-        ("limit".to_owned(), "1 to 200, 50 by default".to_owned()),
-        ("cursor".to_owned(), "`page.next` of the page before".to_owned()),
         ("sort".to_owned(), format!("By default {}", def.default_sort)),
         ("count".to_owned(), "true adds `page.total`".to_owned()),
     ];

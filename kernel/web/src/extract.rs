@@ -43,10 +43,21 @@ pub struct Id(pub Uuid);
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Id, Problem> {
-        let Path(id) = Path::<Uuid>::from_request_parts(parts, state)
+        let Segments(id) = Segments::<Uuid>::from_request_parts(parts, state).await?;
+        Ok(Id(id))
+    }
+}
+
+/// Several values of the path. What does not fit is no record: 404.
+pub struct Segments<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Segments<T>, Problem> {
+        let Path(values) = Path::<T>::from_request_parts(parts, state)
             .await
             .map_err(|_| Problem::not_found())?;
-        Ok(Id(id))
+        Ok(Segments(values))
     }
 }
 

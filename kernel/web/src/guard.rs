@@ -2,6 +2,7 @@
 use crate::ctx::insufficient;
 use crate::limits::Remaining;
 use crate::trace;
+use crate::query::check_query;
 use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route};
 use axum::extract::{ConnectInfo, MatchedPath, State};
 use axum::middleware::Next;
@@ -25,6 +26,8 @@ pub(crate) struct Rule {
     /// The number of the scope's permission.
     pub permission: Option<u16>,
     pub idempotency: Idempotency,
+    /// Names of the declared query parameters; none where a specification of its own rules the route.
+    pub parameters: Option<Vec<String>>,
     pub deadline: Duration,
 }
 
@@ -44,6 +47,8 @@ impl Rule {
             access: route.access,
             permission,
             idempotency: route.idempotency,
+            parameters: (!route.protocol)
+                .then(|| route.parameters.iter().map(|parameter| parameter.name.clone()).collect()),
             deadline: route.deadline,
         })
     }
@@ -150,11 +155,20 @@ pub(crate) async fn guard(
     let Some(state) = request.extensions().get::<Arc<Request>>().cloned() else {
         return Problem::internal("the outermost layer is missing").into_response();
     };
-    let remaining = match admit(&platform, &rule, &state, &mut request).await {
-        Ok(remaining) => remaining,
-        Err(problem) => return problem.into_response(),
+    let mut remaining = None;
+    let admitted = admit(&platform, &rule, &state, &mut request, &mut remaining).await;
+    let mut response = match admitted {
+        Ok(()) => carry_out(&rule, request, next).await,
+        Err(problem) => problem.into_response(),
     };
-    let mut response = match tokio::time::timeout(rule.deadline, next.run(request)).await {
+    if let Some(remaining) = remaining {
+        remaining.write(response.headers_mut());
+    }
+    response
+}
+
+async fn carry_out(rule: &Rule, request: axum::extract::Request, next: Next) -> Response {
+    match tokio::time::timeout(rule.deadline, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             let mut problem = Problem::new(
@@ -164,29 +178,26 @@ pub(crate) async fn guard(
             problem.retry_after_s = Some(2);
             problem.into_response()
         }
-    };
-    if let Some(remaining) = remaining {
-        remaining.write(response.headers_mut());
     }
-    response
 }
 
+/// Lets the request to its handler, with its authority. `remaining` is told as soon as the request is counted, so that
+/// refusals carry it too.
 async fn admit(
     platform: &Platform,
     rule: &Rule,
     state: &Arc<Request>,
     request: &mut axum::extract::Request,
-) -> Result<Option<Remaining>, Problem> {
+    remaining: &mut Option<Remaining>,
+) -> Result<(), Problem> {
     let authorization = state.header(header::AUTHORIZATION);
-    let mut remaining = None;
     let peer = match rule.access {
         Access::Scope(_) | Access::Member(_) => {
             let token = authorization
                 .and_then(bearer)
                 .ok_or_else(|| Problem::new(ErrorCode::Unauthenticated, "Send an access token."))?;
-            let (ctx, left) = authorise(platform, rule, state, token).await?;
+            let ctx = authorise(platform, rule, state, token, remaining).await?;
             request.extensions_mut().insert(ctx);
-            remaining = Some(left);
             None
         }
         Access::Public(_) => None,
@@ -197,6 +208,9 @@ async fn admit(
             Some(peer.ok_or_else(Problem::not_found)?)
         }
     };
+    if let Some(declared) = &rule.parameters {
+        check_query(state.query(), declared)?;
+    }
     if rule.idempotency == Idempotency::Required && state.idempotency_key()?.is_none() {
         return Err(Problem::new(
             ErrorCode::IdempotencyKeyMissing,
@@ -212,7 +226,7 @@ async fn admit(
         };
         request.extensions_mut().insert(ctx);
     }
-    Ok(remaining)
+    Ok(())
 }
 
 async fn authorise(
@@ -220,7 +234,8 @@ async fn authorise(
     rule: &Rule,
     state: &Arc<Request>,
     token: &str,
-) -> Result<(Ctx, Remaining), Problem> {
+    remaining: &mut Option<Remaining>,
+) -> Result<Ctx, Problem> {
     let verified = platform.verify(token).await?;
     let Some(tenant_id) = verified.tenant else {
         return Err(Problem::new(
@@ -242,21 +257,22 @@ async fn authorise(
         ));
     }
     // Counted before the permission is checked, so that guessing costs as much as asking.
-    let remaining = platform.0.limits.check(tenant_id.0, verified.subject.0)?;
+    let (left, outcome) = platform.0.limits.check(tenant_id.0, verified.subject.0);
+    *remaining = Some(left);
+    outcome?;
     if let (Access::Scope(scope), Some(number)) = (rule.access, rule.permission)
         && !verified.permissions.contains(number)
     {
         return Err(insufficient(scope));
     }
-    let ctx = Ctx {
+    Ok(Ctx {
         platform: platform.clone(),
         request: state.clone(),
         tenant,
         verified,
         service: rule.service,
         home: rule.home,
-    };
-    Ok((ctx, remaining))
+    })
 }
 
 fn bearer(value: &str) -> Option<&str> {

@@ -41,6 +41,8 @@ pub(crate) struct Remaining {
     burst: u32,
     window_s: u32,
     left: u32,
+    /// Seconds until there is room again.
+    reset_s: u64,
 }
 
 impl Limits {
@@ -62,11 +64,15 @@ impl Limits {
         }
     }
 
-    /// Counts one request. The tighter of the two limits is reported.
-    pub fn check(&self, organisation: Uuid, subject: Uuid) -> Result<Remaining, Problem> {
-        let first = self.count(&self.organisation, organisation)?;
-        let second = self.count(&self.subject, subject)?;
-        Ok(if first.left < second.left { first } else { second })
+    /// Counts one request. The tighter of the two limits is reported, with a refusal where one is used up.
+    pub fn check(&self, organisation: Uuid, subject: Uuid) -> (Remaining, Result<(), Problem>) {
+        let (first, outcome) = self.count(&self.organisation, organisation);
+        if outcome.is_err() {
+            return (first, outcome);
+        }
+        let (second, outcome) = self.count(&self.subject, subject);
+        let tighter = if outcome.is_ok() && first.left < second.left { first } else { second };
+        (tighter, outcome)
     }
 
     /// Forgets keys that are back at their full burst, so that the maps stay small.
@@ -75,22 +81,20 @@ impl Limits {
         self.subject.limiter.retain_recent();
     }
 
-    fn count(&self, limit: &Limit, key: Uuid) -> Result<Remaining, Problem> {
+    fn count(&self, limit: &Limit, key: Uuid) -> (Remaining, Result<(), Problem>) {
+        let remaining = |left, reset_s| Remaining {
+            policy: limit.name,
+            burst: limit.burst.get(),
+            window_s: limit.window_s,
+            left,
+            reset_s,
+        };
         match limit.limiter.check_key(&key) {
-            Ok(snapshot) => Ok(Remaining {
-                policy: limit.name,
-                burst: limit.burst.get(),
-                window_s: limit.window_s,
-                left: snapshot.remaining_burst_capacity(),
-            }),
+            Ok(snapshot) => (remaining(snapshot.remaining_burst_capacity(), limit.window_s.into()), Ok(())),
             Err(refused) => {
                 let wait = refused.wait_time_from(self.clock.now()).as_secs() + 1;
-                let mut problem = Problem::new(
-                    ErrorCode::RateLimited,
-                    format!("Too many requests of this {}; go on in {wait} s.", limit.name),
-                );
-                problem.retry_after_s = Some(wait);
-                Err(problem)
+                let detail = format!("Too many requests of this {}; go on in {wait} s.", limit.name);
+                (remaining(0, wait), Err(Problem::new(ErrorCode::RateLimited, detail).retry_after(wait)))
             }
         }
     }
@@ -100,7 +104,7 @@ impl Remaining {
     /// `RateLimit-Policy` and `RateLimit` of the IETF httpapi draft (structured fields).
     pub fn write(&self, headers: &mut HeaderMap) {
         let policy = format!("\"{}\";q={};w={}", self.policy, self.burst, self.window_s);
-        let state = format!("\"{}\";r={};t={}", self.policy, self.left, self.window_s);
+        let state = format!("\"{}\";r={};t={}", self.policy, self.left, self.reset_s);
         for (name, text) in [("ratelimit-policy", policy), ("ratelimit", state)] {
             if let Ok(value) = HeaderValue::from_str(&text) {
                 headers.insert(name, value);

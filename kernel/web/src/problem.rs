@@ -195,6 +195,10 @@ impl From<DbError> for Problem {
                 problem.cause = Some(error.to_string().into());
                 problem
             }
+            _ if error.is_unstorable() => Problem::new(
+                ErrorCode::Malformed,
+                "A value cannot be stored: a text with a NUL character, or a number or date out of range.",
+            ),
             _ => Problem::internal(error),
         }
     }

@@ -190,7 +190,8 @@ impl Route {
     /// Answers a page: `data` and `page`.
     pub fn list(mut self) -> Route {
         self.list = true;
-        self
+        self.parameter("limit", "1 to 200, 50 by default")
+            .parameter("cursor", "`page.next` of the page before")
     }
 
     pub fn deadline(mut self, deadline: Duration) -> Route {

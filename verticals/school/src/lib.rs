@@ -208,8 +208,6 @@ fn attendance_routes() -> Vec<Route> {
             .parameter("student", "Of this pupil only")
             .parameter("date[gte]", "From this day")
             .parameter("date[lt]", "Before this day")
-            .parameter("limit", "1 to 200, 50 by default")
-            .parameter("cursor", "`page.next` of the page before")
             .answers_schema(200, Some(Schema::page_of::<http::attendance_marks::MarkOut>()))
             .list(),
     ]
@@ -231,8 +229,6 @@ fn class_list_routes() -> Vec<Route> {
         Route::get("/class-list-imports/{id}/rows", IMPORT, http::class_list::rows)
             .summary("Rows of a class list with what is wrong with them")
             .parameter("only", "`invalid` or `all`")
-            .parameter("limit", "1 to 200, 50 by default")
-            .parameter("cursor", "`page.next` of the page before")
             .answers_schema(200, Some(Schema::page_of::<http::class_list::RowOut>()))
             .list(),
         Route::patch("/class-list-imports/{id}/rows/{row_number}", IMPORT, http::class_list::correct)

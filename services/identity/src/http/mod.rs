@@ -130,8 +130,6 @@ fn api_routes() -> Vec<Route> {
 /// A list by the conventions of all lists.
 fn paged<T: JsonSchema>(route: Route) -> Route {
     route
-        .parameter("limit", "1 to 200, 50 by default")
-        .parameter("cursor", "`page.next` of the page before")
         .answers_schema(200, Some(Schema::page_of::<T>()))
         .list()
 }

@@ -3,10 +3,8 @@ use crate::domain::attendance::Counts;
 use crate::http::{Closed, DayParams, Named, RollCallName, closed_on, viewer};
 use crate::resources::EVERYONE;
 use crate::store::attendance_day::{self as store, Away, ClassRow};
-use axum::extract::Path;
 use chrono::{DateTime, NaiveDate, Utc};
-use hitaji_core::ErrorCode;
-use hitaji_web::{Answer, Ctx, Params, Problem};
+use hitaji_web::{Answer, Ctx, Params, Problem, Segments};
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
@@ -60,10 +58,8 @@ struct TrendPoint {
     rate: Option<String>,
 }
 
-pub async fn read(ctx: Ctx, Path(date): Path<String>, Params(params): Params<DayParams>) -> Result<Answer, Problem> {
+pub async fn read(ctx: Ctx, Segments(date): Segments<NaiveDate>, Params(params): Params<DayParams>) -> Result<Answer, Problem> {
     ctx.require(EVERYONE)?;
-    let date: NaiveDate =
-        date.parse().map_err(|_| Problem::new(ErrorCode::NotFound, "The day is written as 2026-05-12."))?;
     let roll_call = params.roll_call.as_str();
     let mut conn = ctx.read().await?;
     let classes = store::classes(&mut conn, date, roll_call, viewer(&ctx)).await?;

@@ -2,11 +2,10 @@
 use crate::domain::class_list::{self as domain, Row, Values};
 use crate::store::class_list::{self as store, ImportRow, KnownPupil, NewRow, StoredRow};
 use crate::store::class_list_apply;
-use axum::extract::Path;
 use chrono::{DateTime, NaiveDate, Utc};
 use hitaji_core::{ErrorCode, FieldError, new_id};
 use hitaji_db::Audit;
-use hitaji_web::{Answer, Body, Ctx, Id, Params, Problem, Upload, page_limit};
+use hitaji_web::{Answer, Body, Ctx, Id, Params, Problem, Segments, Upload, page_limit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -144,7 +143,7 @@ pub async fn rows(ctx: Ctx, Id(id): Id, Params(params): Params<RowParams>) -> Re
 
 pub async fn correct(
     ctx: Ctx,
-    Path((id, row_number)): Path<(Uuid, i32)>,
+    Segments((id, row_number)): Segments<(Uuid, i32)>,
     Body(patch): Body<Map<String, Value>>,
 ) -> Result<Answer, Problem> {
     let mut tx = ctx.tx().await?;
