@@ -1,5 +1,5 @@
 //! Writing an applied class list: a few set-based statements, whatever the number of pupils.
-use crate::domain::class_list::Row;
+use crate::domain::class_list::{Guardian, Row};
 use chrono::NaiveDate;
 use hitaji_core::new_id;
 use hitaji_db::DbError;
@@ -110,19 +110,26 @@ struct KnownGuardian {
     household_id: Option<Uuid>,
 }
 
+/// A guardian of the list, known before or new.
+#[derive(Clone, Copy)]
+struct Person {
+    id: Uuid,
+    household: Option<Uuid>,
+}
+
 /// Guardians and households: those that are there, and those to make. One person is one phone number, else one
 /// e-mail address; who has neither is a new person each time.
 #[derive(Default)]
 struct People {
-    by_contact: HashMap<String, (Uuid, Option<Uuid>)>,
+    persons: Vec<Person>,
+    /// By phone number and by e-mail address: a place in `persons`.
+    by_contact: HashMap<String, usize>,
     new_households: Vec<(Uuid, String)>,
     new_guardians: Vec<NewGuardian>,
+    /// Guardians who were there without a household, and the one they have now.
+    joined: Vec<(Uuid, Uuid)>,
     links: Vec<(Uuid, Uuid, &'static str, i32, bool)>,
     linked: HashSet<(Uuid, Uuid)>,
-}
-
-fn contact<'a>(phone: Option<&'a str>, email: Option<&'a str>) -> Option<&'a str> {
-    phone.or(email)
 }
 
 impl People {
@@ -131,26 +138,37 @@ impl People {
         let phones: Vec<&str> = guardians().filter_map(|guardian| guardian.phone.as_deref()).collect();
         let emails: Vec<&str> = guardians().filter_map(|guardian| guardian.email.as_deref()).collect();
         let found: Vec<KnownGuardian> = sqlx::query_as(
-            "select id, phone, lower(email) as email, household_id from school.guardian where phone = any($1) or lower(email) = any($2)",
+            "select id, phone, lower(email) as email, household_id from school.guardian
+             where phone = any($1) or lower(email) = any($2) order by created_at, id",
         )
         .bind(phones)
         .bind(emails)
         .fetch_all(conn)
         .await?;
-        let known = found.into_iter().filter_map(|guardian| {
-            let key = contact(guardian.phone.as_deref(), guardian.email.as_deref())?.to_owned();
-            Some((key, (guardian.id, guardian.household_id)))
-        });
-        Ok(People { by_contact: known.collect(), ..People::default() })
+        let mut people = People::default();
+        for guardian in found {
+            let person = Person { id: guardian.id, household: guardian.household_id };
+            people.remember(person, guardian.phone, guardian.email);
+        }
+        Ok(people)
+    }
+
+    fn remember(&mut self, person: Person, phone: Option<String>, email: Option<String>) {
+        self.persons.push(person);
+        for contact in [phone, email].into_iter().flatten() {
+            self.by_contact.entry(contact).or_insert(self.persons.len() - 1);
+        }
+    }
+
+    fn find(&self, guardian: &Guardian) -> Option<usize> {
+        let contact = guardian.phone.as_deref().or(guardian.email.as_deref())?;
+        self.by_contact.get(contact).copied()
     }
 
     /// The household of a pupil: as stored, else that of the first guardian, else a new one where there is a guardian.
     fn household(&mut self, row: &Row, stored: Option<Uuid>) -> Option<Uuid> {
         let first = row.guardians.first()?;
-        let of_guardian = || {
-            let key = contact(first.phone.as_deref(), first.email.as_deref())?;
-            self.by_contact.get(key).and_then(|(_, household)| *household)
-        };
+        let of_guardian = || self.find(first).and_then(|place| self.persons[place].household);
         if let Some(household) = stored.or_else(of_guardian) {
             return Some(household);
         }
@@ -161,28 +179,33 @@ impl People {
 
     fn link(&mut self, student: Uuid, row: &Row, household: Option<Uuid>) {
         for (index, guardian) in row.guardians.iter().enumerate() {
-            let key = contact(guardian.phone.as_deref(), guardian.email.as_deref());
-            let id = match key.and_then(|key| self.by_contact.get(key)) {
-                Some((id, _)) => *id,
-                None => {
-                    let id = new_id();
-                    if let Some(key) = key {
-                        self.by_contact.insert(key.to_owned(), (id, household));
-                    }
-                    self.new_guardians.push(NewGuardian {
-                        id,
-                        name: guardian.name.clone(),
-                        phone: guardian.phone.clone(),
-                        email: guardian.email.clone(),
-                        household,
-                    });
-                    id
-                }
-            };
+            let id = self.person(guardian, household);
             if self.linked.insert((student, id)) {
                 self.links.push((student, id, guardian.relation, index as i32 + 1, guardian.sms_consent));
             }
         }
+    }
+
+    /// The guardian's id. Whoever has no household yet joins the pupil's, so that the next child finds it.
+    fn person(&mut self, guardian: &Guardian, household: Option<Uuid>) -> Uuid {
+        if let Some(place) = self.find(guardian) {
+            let person = &mut self.persons[place];
+            if let (None, Some(household)) = (person.household, household) {
+                person.household = Some(household);
+                self.joined.push((person.id, household));
+            }
+            return person.id;
+        }
+        let id = new_id();
+        self.remember(Person { id, household }, guardian.phone.clone(), guardian.email.clone());
+        self.new_guardians.push(NewGuardian {
+            id,
+            name: guardian.name.clone(),
+            phone: guardian.phone.clone(),
+            email: guardian.email.clone(),
+            household,
+        });
+        id
     }
 
     async fn write_households_and_guardians(&mut self, conn: &mut PgConnection) -> Result<(), DbError> {
@@ -202,6 +225,16 @@ impl People {
         .bind(new.iter().map(|guardian| guardian.phone.as_deref()).collect::<Vec<_>>())
         .bind(new.iter().map(|guardian| guardian.email.as_deref()).collect::<Vec<_>>())
         .bind(new.iter().map(|guardian| guardian.household).collect::<Vec<_>>())
+        .execute(&mut *conn)
+        .await?;
+        let (ids, households): (Vec<Uuid>, Vec<Uuid>) = std::mem::take(&mut self.joined).into_iter().unzip();
+        sqlx::query(
+            "update school.guardian set household_id = joined.household_id, version = version + 1, updated_at = now()
+             from unnest($1::uuid[], $2::uuid[]) as joined (guardian_id, household_id)
+             where guardian.id = joined.guardian_id and guardian.household_id is null",
+        )
+        .bind(ids)
+        .bind(households)
         .execute(conn)
         .await?;
         Ok(())
