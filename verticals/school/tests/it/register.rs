@@ -20,7 +20,7 @@ struct Story {
 
 impl Story {
     async fn begin() -> Story {
-        let school = School::with_classes().await;
+        let school = School::with_classes(40).await;
         let t1 = school.class_teacher("Tabitha One", "t1@uhuru.example", "7 East").await;
         let t2 = school.class_teacher("Tom Two", "t2@uhuru.example", "7 West").await;
         let head = school.app.join(&school.organisation, "head_teacher", "Hawa Head", "head@uhuru.example").await;

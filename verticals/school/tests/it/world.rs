@@ -22,11 +22,11 @@ impl School {
         School { app, organisation, owner }
     }
 
-    /// 7 East with 40 pupils and 7 West with 3. `s1` has guardians G1 (SMS) and G2 (no SMS), `s2` has G3 and G4 (both SMS).
-    pub async fn with_classes() -> School {
+    /// 7 East and 7 West with 3 pupils. `s1` has guardians G1 (SMS) and G2 (no SMS), `s2` has G3 and G4 (both SMS).
+    pub async fn with_classes(pupils_in_east: usize) -> School {
         let school = School::empty().await;
         let mut csv = COLUMNS.to_owned();
-        for n in 1..=40 {
+        for n in 1..=pupils_in_east {
             let guardians = match n {
                 1 => "Grace One,+254700000001,g1@families.example,yes,Gideon Two,+254700000002,g2@families.example,no",
                 2 => "Gladys Three,+254700000003,g3@families.example,yes,George Four,+254700000004,g4@families.example,yes",
@@ -43,9 +43,25 @@ impl School {
 
     /// Uploads and applies a class list.
     pub async fn import(&self, csv: &str) -> Value {
+        self.import_as("import-once", csv).await
+    }
+
+    /// The same with another Idempotency-Key, for a second list.
+    pub async fn import_as(&self, key: &str, csv: &str) -> Value {
         let import = self.owner.post_csv("/school/v1/class-list-imports", csv).await.ok();
         let apply = format!("/school/v1/class-list-imports/{}/apply", import["id"].as_str().expect("an id"));
-        self.owner.post_once(&apply, "import-once", &json!({})).await.ok()
+        self.owner.post_once(&apply, &format!("import-{key}"), &json!({})).await.ok()
+    }
+
+    /// All records of a list, over all its pages.
+    pub async fn all(&self, client: &Client, resource: &str, query: &str) -> Vec<Value> {
+        let (mut rows, mut path) = (Vec::new(), format!("/school/v1/{resource}?limit=200&{query}"));
+        loop {
+            let page = client.get(&path).await.ok();
+            rows.extend(page["data"].as_array().expect("a list").iter().cloned());
+            let Some(next) = page["page"]["next"].as_str() else { return rows };
+            path = format!("/school/v1/{resource}?limit=200&{query}&cursor={next}");
+        }
     }
 
     /// The id of the one record that a query finds.
