@@ -168,9 +168,9 @@ pub(crate) async fn guard(
 }
 
 async fn carry_out(rule: &Rule, request: axum::extract::Request, next: Next) -> Response {
-    match tokio::time::timeout(rule.deadline, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
+    match trace::by_deadline(allowed(&rule, &state), next.run(request)).await {
+        Some(response) => response,
+        None => {
             let mut problem = Problem::new(
                 ErrorCode::DeadlineExceeded,
                 "The request took too long and was given up. Try again.",
@@ -183,6 +183,13 @@ async fn carry_out(rule: &Rule, request: axum::extract::Request, next: Next) -> 
 
 /// Lets the request to its handler, with its authority. `remaining` is told as soon as the request is counted, so that
 /// refusals carry it too.
+/// The route's time; for a question of another service no more than that service has itself.
+fn allowed(rule: &Rule, state: &Request) -> Duration {
+    let asked = state.header(trace::DEADLINE_HEADER).filter(|_| matches!(rule.access, Access::Peer(_)));
+    let left = asked.and_then(|value| value.parse().ok()).map(Duration::from_millis);
+    left.map_or(rule.deadline, |left| left.min(rule.deadline))
+}
+
 async fn admit(
     platform: &Platform,
     rule: &Rule,

@@ -17,6 +17,8 @@ use tower::ServiceExt as _;
 
 const PURPOSE: &str = "peer-token";
 const LIFETIME_S: i64 = 60;
+/// A question without a deadline of its own, and any answer at all.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Who asks: another service, on behalf of a person where there is one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,7 +47,7 @@ impl Peers {
         clock: Clock,
     ) -> Result<Peers, String> {
         let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(20))
+            .timeout(LONGEST)
             .build()
             .map_err(|error| format!("HTTP client: {error}"))?;
         Ok(Peers(Arc::new(Inner {
@@ -113,6 +115,8 @@ impl Peers {
         if let Some(trace) = trace::current() {
             request = request.header("traceparent", trace);
         }
+        let left = trace::time_left().unwrap_or(LONGEST);
+        request = request.header(trace::DEADLINE_HEADER, left.as_millis().to_string());
         let request = request
             .body(Body::from(body.clone()))
             .map_err(Problem::internal)?;
@@ -143,6 +147,7 @@ impl Peers {
             .0
             .http
             .request(parts.method, format!("{address}{path}"))
+            .timeout(left)
             .headers(parts.headers)
             .body(body);
         let response = sent.send().await.map_err(|_| unavailable(service))?;

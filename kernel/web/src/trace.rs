@@ -1,11 +1,16 @@
-//! W3C trace context: every request belongs to a trace, and questions to other services carry it on.
+//! What travels with a request to the services it asks: its W3C trace context and its deadline.
 use hitaji_db::secrets::random;
 use http::HeaderMap;
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 tokio::task_local! {
     static CURRENT: String;
+    static DEADLINE: Instant;
 }
+
+/// Milliseconds that the asking service still has; taken from peers only.
+pub(crate) const DEADLINE_HEADER: &str = "x-deadline-ms";
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -43,6 +48,17 @@ pub(crate) fn within<F: Future>(traceparent: &str, work: F) -> impl Future<Outpu
 /// The trace of the request that this code works for, if any.
 pub(crate) fn current() -> Option<String> {
     CURRENT.try_with(Clone::clone).ok()
+}
+
+/// Runs `work` under a deadline; none when it did not end in time.
+pub(crate) async fn by_deadline<F: Future>(allowed: Duration, work: F) -> Option<F::Output> {
+    let deadline = Instant::now() + allowed;
+    tokio::time::timeout(allowed, DEADLINE.scope(deadline, work)).await.ok()
+}
+
+/// What is left of the deadline of the request that this code works for, if any.
+pub(crate) fn time_left() -> Option<Duration> {
+    DEADLINE.try_with(|deadline| deadline.saturating_duration_since(Instant::now())).ok()
 }
 
 #[cfg(test)]
