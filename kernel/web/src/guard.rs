@@ -158,7 +158,7 @@ pub(crate) async fn guard(
     let mut remaining = None;
     let admitted = admit(&platform, &rule, &state, &mut request, &mut remaining).await;
     let mut response = match admitted {
-        Ok(()) => carry_out(&rule, request, next).await,
+        Ok(()) => carry_out(&rule, &state, request, next).await,
         Err(problem) => problem.into_response(),
     };
     if let Some(remaining) = remaining {
@@ -167,8 +167,8 @@ pub(crate) async fn guard(
     response
 }
 
-async fn carry_out(rule: &Rule, request: axum::extract::Request, next: Next) -> Response {
-    match trace::by_deadline(allowed(&rule, &state), next.run(request)).await {
+async fn carry_out(rule: &Rule, state: &Request, request: axum::extract::Request, next: Next) -> Response {
+    match trace::by_deadline(allowed(rule, state), next.run(request)).await {
         Some(response) => response,
         None => {
             let mut problem = Problem::new(
@@ -181,8 +181,6 @@ async fn carry_out(rule: &Rule, request: axum::extract::Request, next: Next) -> 
     }
 }
 
-/// Lets the request to its handler, with its authority. `remaining` is told as soon as the request is counted, so that
-/// refusals carry it too.
 /// The route's time; for a question of another service no more than that service has itself.
 fn allowed(rule: &Rule, state: &Request) -> Duration {
     let asked = state.header(trace::DEADLINE_HEADER).filter(|_| matches!(rule.access, Access::Peer(_)));
@@ -190,6 +188,8 @@ fn allowed(rule: &Rule, state: &Request) -> Duration {
     left.map_or(rule.deadline, |left| left.min(rule.deadline))
 }
 
+/// Lets the request to its handler, with its authority. `remaining` is told as soon as the request is counted, so that
+/// refusals carry it too.
 async fn admit(
     platform: &Platform,
     rule: &Rule,
