@@ -3,7 +3,9 @@
 mod app;
 mod client;
 mod postgres;
+mod wait;
 
 pub use app::{Organisation, PASSWORD, TestApp, at};
 pub use client::{Client, Reply, send};
 pub use postgres::{POSTGRES_VARIABLE, test_postgres};
+pub use wait::{moment, until};

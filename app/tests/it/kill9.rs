@@ -2,13 +2,12 @@
 use crate::process::{Process, Setting, free_port};
 use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
 use hitaji_core::{Clock, TenantId};
-use hitaji_testkit::{Client, PASSWORD};
+use hitaji_testkit::{Client, PASSWORD, moment, until};
 use hitaji_web::{Assembled, Platform};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use tokio::sync::Mutex;
 
 const KILLS: usize = 100;
@@ -31,7 +30,7 @@ async fn no_register_is_lost_or_doubled_by_a_hundred_kills() {
     let mut chance = 0x5eed_u64;
     for _ in 0..KILLS {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis(20 + (chance >> 33) % 250)).await;
+        moment(20 + (chance >> 33) % 250).await;
         process.kill();
         process = Process::serve(&setting, port, &[]).await;
     }
@@ -128,15 +127,15 @@ impl School {
             match sent.map(|response| response.status().as_u16()) {
                 Ok(200 | 201) => return true,
                 Ok(422) => return false,
-                Ok(409 | 500..) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Ok(409 | 500..) | Err(_) => moment(20).await,
                 Ok(status) => panic!("{status} for {body}"),
             }
         }
     }
 
-    /// Until every event is numbered; the server's relay does it.
+    /// Until the school has begun and every event is numbered; the server's relay does both.
     async fn wait_until_delivered(&self) {
-        for _ in 0..1000 {
+        until("all events are delivered", async || {
             let mut conn = self.platform.databases().tenant(self.tenant).await.expect("a connection");
             let left: i64 = sqlx::query_scalar(
                 "select (select count(*) from hitaji.outbox where sequence is null)
@@ -145,12 +144,9 @@ impl School {
             .fetch_one(&mut *conn)
             .await
             .expect("a count");
-            if left == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("events are left over");
+            (left == 0).then_some(())
+        })
+        .await;
     }
 
     async fn compare(&self, ledger: &HashMap<(String, String), (i64, String)>) {

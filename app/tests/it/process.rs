@@ -1,8 +1,7 @@
 //! The real binary as a child process, configured by variables, killed or stopped by its id.
 use hitaji_db::secrets::MasterKey;
-use hitaji_testkit::test_postgres;
+use hitaji_testkit::{test_postgres, until};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// The settings that several processes of one platform share.
 #[derive(Clone)]
@@ -62,18 +61,15 @@ impl Process {
     }
 
     async fn wait_until_ready(&mut self) {
-        let (client, deadline) = (reqwest::Client::new(), Instant::now() + Duration::from_secs(30));
-        let url = format!("{}/readyz", self.address);
-        while Instant::now() < deadline {
+        let (client, url) = (reqwest::Client::new(), format!("{}/readyz", self.address));
+        until("the server is ready", async || {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the server ended at once: {status}");
             }
-            if client.get(&url).send().await.is_ok_and(|response| response.status().is_success()) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the server did not become ready");
+            let answer = client.get(&url).send().await;
+            answer.is_ok_and(|response| response.status().is_success()).then_some(())
+        })
+        .await;
     }
 
     /// SIGKILL: no goodbye, nothing flushed.

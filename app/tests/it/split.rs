@@ -7,10 +7,9 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
 use hitaji_core::Clock;
-use hitaji_testkit::{Client, PASSWORD, Reply};
+use hitaji_testkit::{Client, PASSWORD, Reply, until};
 use serde_json::json;
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// Which process answers which paths, as a deployment's proxy would say it.
 const ROUTES: [(&str, &str); 4] =
@@ -180,11 +179,9 @@ async fn token(setting: &Setting, slug: &str) -> String {
 }
 
 async fn wait_for_year(client: &Client) {
-    for _ in 0..500 {
-        if client.get("/school/v1/academic-years").await.ok()["data"][0].is_object() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the school has no first year");
+    until("the school has its first year", async || {
+        let years = client.get("/school/v1/academic-years").await.ok();
+        years["data"][0].is_object().then_some(())
+    })
+    .await;
 }
