@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const PATIENCE_MS = 30_000;
+const STEP_MS = 90_000;
 
 function needed(name) {
   const value = process.env[name];
@@ -22,6 +23,17 @@ export function check(holds, message) {
 export function same(found, wanted, what) {
   const [a, b] = [JSON.stringify(found), JSON.stringify(wanted)];
   check(a === b, `${what}: ${a} instead of ${b}`);
+}
+
+/** The work must fail, in a way that `as` accepts; answers the error. */
+export async function refused(what, work, as) {
+  try {
+    await work();
+  } catch (error) {
+    check(as(error), `${what} was refused otherwise than it should be: ${error.stack ?? error}`);
+    return error;
+  }
+  throw new Unmet(`${what} was not refused`);
 }
 
 /** Asks again until the answer is neither null nor false; never waits longer than it has to. */
@@ -48,7 +60,7 @@ export async function steps(all, { onFailure, always } = {}) {
   for (const [name, work] of Object.entries(all)) {
     const began = performance.now();
     try {
-      await work();
+      await withinPatience(work());
       console.log(`ok      ${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${name}`);
     } catch (error) {
       failed = true;
@@ -59,6 +71,15 @@ export async function steps(all, { onFailure, always } = {}) {
   }
   await always?.();
   process.exit(failed ? 1 : 0);
+}
+
+/** A step that waits for what never comes fails with its name, before the whole test is ended without a word. */
+function withinPatience(working) {
+  let timer;
+  const over = new Promise((_, fail) => {
+    timer = setTimeout(() => fail(new Unmet(`this step did not end within ${STEP_MS / 1000} s`)), STEP_MS);
+  });
+  return Promise.race([working, over]).finally(() => clearTimeout(timer));
 }
 
 /** The newest mail to this address: to, subject, text, links. */
@@ -86,6 +107,20 @@ export async function api(token, path, { method = 'GET', body, headers = {}, typ
   });
   const text = await response.text();
   return { status: response.status, body: text ? JSON.parse(text) : null, headers: response.headers };
+}
+
+/** An organisation with its owner, by the public address for scripts. */
+export async function signUp(organisation, email, password) {
+  const response = await fetch(`${origin}/identity/v1/sign-ups`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({
+      organisation, email, password, name: 'Wanjiku Kamau', country: 'KE', currency: 'KES', time_zone: 'Africa/Nairobi', products: ['school'],
+    }),
+  });
+  const body = await response.json();
+  check(response.ok, `sign-up: ${response.status} ${JSON.stringify(body)}`);
+  return body;
 }
 
 /** As `api`, and it must succeed. */

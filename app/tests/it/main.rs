@@ -1,4 +1,6 @@
 //! The whole program, tested from outside.
+mod browser;
+mod clients;
 mod kill9;
 mod polling;
 mod process;

@@ -1,0 +1,19 @@
+//! The golden path in a real browser: sign-up, class list, invitations, a register on a phone, the live dashboard.
+use crate::clients::{Up, node};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// $CHROMIUM, else Debian's.
+fn need_chromium() {
+    let chromium = std::env::var_os("CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
+    let asked = Command::new(&chromium).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let there = asked.is_ok_and(|status| status.success());
+    assert!(there, "{} does not run: run `./dev test`, or set CHROMIUM to a Chromium or Chrome", chromium.display());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_signs_up_a_teacher_marks_a_register_the_head_teacher_sees_it_live() {
+    need_chromium();
+    let node = node();
+    Up::start().await.run(&node, "golden-path.mjs").await;
+}

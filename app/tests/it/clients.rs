@@ -1,0 +1,169 @@
+//! Clients that nobody here wrote, in Node and Python, against `hitaji up` as people start it.
+use chrono::TimeDelta;
+use hitaji_testkit::{TestApp, at};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hitaji");
+const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// A platform of its own with its private PostgreSQL and mail page, in a folder that goes away with it.
+pub struct Up {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Up {
+    pub async fn start() -> Up {
+        // PostgreSQL, which never runs as root, must be able to pass through.
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+        let folder = tempfile::Builder::new().permissions(permissions).tempdir().expect("a folder");
+        let mut command = Command::new(BINARY);
+        command.arg("--config").arg(scripts().join("clients.toml")).arg("--data-dir").arg(folder.path().join("data"));
+        command.args(["up", "--port", &crate::process::free_port().to_string(), "--ready-file"]).arg(folder.path().join("ready.json"));
+        let log = fs::File::create(folder.path().join("log")).expect("a log");
+        let child = command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary starts");
+        let mut up = Up { child, folder };
+        up.wait_until_ready().await;
+        up
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let (ready, deadline) = (self.folder.path().join("ready.json"), Instant::now() + READY_WITHIN);
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        while !ready.exists() {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(ended.is_none() && Instant::now() < deadline, "hitaji up did not become ready:\n{}", self.log());
+            looks.tick().await;
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Runs a script against it; fails with what the script said.
+    pub async fn run(&self, program: &Path, script: &str) {
+        let done = process::Command::new(program)
+            .arg(scripts().join(script))
+            .env("HITAJI_READY", self.folder.path().join("ready.json"))
+            .env("HITAJI_BIN", BINARY)
+            .env("HITAJI_DATA_DIR", self.folder.path().join("data"))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .expect("the script starts");
+        let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{script}: {}\n{said}\nThe platform's log:\n{}", done.status, self.log());
+        println!("{said}");
+    }
+}
+
+impl Drop for Up {
+    /// As Ctrl-C does, so that its PostgreSQL stops too.
+    fn drop(&mut self) {
+        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        if asked.is_ok_and(|status| status.success()) {
+            // How it ended is of no matter any more.
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+fn answers(program: &Path, arguments: &[&str]) -> bool {
+    let asked = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    asked.is_ok_and(|status| status.success())
+}
+
+/// Node, with the packages that the scripts import.
+pub fn node() -> PathBuf {
+    let node = PathBuf::from("node");
+    assert!(answers(&node, &["--version"]), "Node is missing: run `./dev test`, or put node on the PATH");
+    let packages = scripts().join("node_modules/openid-client");
+    assert!(packages.exists(), "npm packages are missing: run `./dev test`, or `npm ci` in app/tests/clients");
+    node
+}
+
+/// Python with Authlib: $PYTHON, else the one that ./dev made, else the PATH's.
+fn python() -> PathBuf {
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.dev/venv/bin/python");
+    let named = env::var_os("PYTHON").map(PathBuf::from);
+    let python = named.unwrap_or_else(|| if made.exists() { made } else { "python3".into() });
+    let complete = answers(&python, &["-c", "import authlib, joserfc, requests"]);
+    assert!(complete, "{} has no Authlib: run `./dev test`, or set PYTHON", python.display());
+    python
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_openid_client_signs_in_refreshes_and_signs_out() {
+    let node = node();
+    Up::start().await.run(&node, "openid.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pypi_authlib_signs_in_and_checks_every_token() {
+    let python = python();
+    Up::start().await.run(&python, "authlib_client.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_socket_io_client_hears_each_event_once() {
+    let node = node();
+    Up::start().await.run(&node, "live.mjs").await;
+}
+
+/// Five minutes pass in a moment: the platform runs in this process, with a clock that the script moves.
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_socket_io_client_is_closed_when_its_token_expires() {
+    let node = node();
+    let mut now = at("2026-05-12T05:00:00Z");
+    let app = TestApp::start_with(hitaji_core::Clock::fixed(now), |_| {}).await;
+    let organisation = app.organisation("Uhuru Academy").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let ready = folder.path().join("ready.json");
+    fs::write(&ready, json!({"address": app.address, "mail_address": app.mail}).to_string()).expect("a ready file");
+    let mut child = process::Command::new(node)
+        .arg(scripts().join("expiry.mjs"))
+        .env("HITAJI_READY", ready)
+        .env("TOKEN", app.token(&organisation.slug, &organisation.owner_email, "").await)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the script starts");
+    let mut stdin = child.stdin.take().expect("its input");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let mut said = String::new();
+    while let Some(line) = lines.next_line().await.expect("text") {
+        if let Some(seconds) = line.strip_prefix("clock ") {
+            now += TimeDelta::seconds(seconds.parse().expect("a number"));
+            app.clock.set(now);
+            let token = app.token(&organisation.slug, &organisation.owner_email, "").await;
+            stdin.write_all(format!("{token}\n").as_bytes()).await.expect("the script listens");
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    assert!(child.wait().await.expect("an end").success(), "expiry.mjs:\n{said}");
+    println!("{said}");
+}
+
+#[test]
+fn the_web_applications_openapi_document_is_what_the_binary_says() {
+    let said = Command::new(BINARY).arg("openapi").output().expect("the binary starts");
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/openapi.json");
+    let same = fs::read(kept).is_ok_and(|kept| kept == said.stdout);
+    assert!(same, "the API has changed: `cargo run -q -- openapi > web/openapi.json`, then `npm run check` in web/");
+}
