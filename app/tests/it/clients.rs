@@ -26,7 +26,9 @@ impl Up {
         let folder = tempfile::Builder::new().permissions(permissions).tempdir().expect("a folder");
         let mut command = Command::new(BINARY);
         command.arg("--config").arg(scripts().join("clients.toml")).arg("--data-dir").arg(folder.path().join("data"));
-        command.args(["up", "--port", &crate::process::free_port().to_string(), "--ready-file"]).arg(folder.path().join("ready.json"));
+        command
+            .args(["up", "--port", &crate::process::free_port().to_string(), "--ready-file"])
+            .arg(folder.path().join("ready.json"));
         let log = fs::File::create(folder.path().join("log")).expect("a log");
         let child = command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary starts");
         let mut up = Up { child, folder };

@@ -95,6 +95,7 @@ export const en = {
   good_afternoon: 'Good afternoon, {name}',
   good_evening: 'Good evening, {name}',
   your_classes_today: 'Your classes today',
+  home_records: 'Pupils, families and other records',
   no_classes: 'You have no class to mark. Ask the school office if this is wrong.',
   kept_list: 'There is no network: these are the classes last seen on this phone.',
   open_dashboard: 'Open the dashboard',

@@ -97,6 +97,7 @@ export const sw: Dictionary = {
   good_afternoon: 'Habari za mchana, {name}',
   good_evening: 'Habari za jioni, {name}',
   your_classes_today: 'Madarasa yako leo',
+  home_records: 'Wanafunzi, familia na rekodi nyingine',
   no_classes: 'Huna darasa la kuita majina. Uliza ofisi ya shule kama si sahihi.',
   kept_list: 'Hakuna mtandao: haya ni madarasa yaliyoonekana mara ya mwisho kwenye simu hii.',
   open_dashboard: 'Fungua muhtasari',
