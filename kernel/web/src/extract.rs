@@ -88,6 +88,10 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             ));
         }
         let bytes = read(request, BODY_LIMIT).await?;
+        // Serde would take an array as the members of a struct in their order.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::new(ErrorCode::Malformed, "The body is a JSON object."));
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
         deserializer.end().map_err(|_| {
