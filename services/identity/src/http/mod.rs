@@ -103,6 +103,9 @@ fn api_routes() -> Vec<Route> {
         paged::<invitations::InvitationOut>(
             Route::get("/invitations", MEMBER_READ, invitations::list).summary("Invitations, newest first"),
         ),
+        Route::get("/invitations/{id}", MEMBER_READ, invitations::read)
+            .summary("One invitation")
+            .answers::<invitations::InvitationOut>(200),
         Route::post("/invitations", MEMBER_MANAGE, invitations::create)
             .summary("Invite a person by e-mail")
             .body::<invitations::NewInvitation>()

@@ -61,6 +61,15 @@ pub async fn list(ctx: Ctx, Params(params): Params<PageParams>) -> Result<Answer
     Ok(ctx.page(&rows, limit, next.as_ref()))
 }
 
+pub async fn read(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
+    let mut conn = ctx.read().await?;
+    let found = invitation::find(&mut conn, id).await?;
+    conn.release();
+    let found = found.filter(|invitation| invitation.organisation_id == ctx.tenant().id.0);
+    let answer = out(found.ok_or_else(Problem::not_found)?, ctx.now());
+    Ok(Answer::ok(&answer).version(answer.version))
+}
+
 pub async fn create(ctx: Ctx, Body(asked): Body<NewInvitation>) -> Result<Answer, Problem> {
     let (email, name) = check(&ctx, &asked)?;
     let (now, organisation_id) = (ctx.now(), ctx.tenant().id.0);
