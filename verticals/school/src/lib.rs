@@ -144,6 +144,15 @@ const RESOURCES: [&ResourceDef; resources::ALL.len()] = {
     all
 };
 
+const fn migration(version: i32, sql: &'static str) -> Migration {
+    Migration { service: "school", home: Home::Tenant, version, sql }
+}
+
+const MIGRATIONS: &[Migration] = &[
+    migration(1, include_str!("../migrations/0001_school.sql")),
+    migration(2, include_str!("../migrations/0002_sort_indexes.sql")),
+];
+
 pub fn service() -> Service {
     Service {
         name: "school",
@@ -154,12 +163,7 @@ pub fn service() -> Service {
         permissions: PERMISSIONS,
         roles: ROLES,
         resources: &RESOURCES,
-        migrations: &[Migration {
-            service: "school",
-            home: Home::Tenant,
-            version: 1,
-            sql: include_str!("../migrations/0001_school.sql"),
-        }],
+        migrations: MIGRATIONS,
         topics: &[Topic {
             name: "school.attendance",
             service: "school",
@@ -216,7 +220,9 @@ fn attendance_routes() -> Vec<Route> {
 fn class_list_routes() -> Vec<Route> {
     let text = || Schema::Value(serde_json::json!({"type": "string"}));
     vec![
-        Route::get("/class-list-imports/template.csv", IMPORT, http::class_list::template).summary("An empty class list to fill in"),
+        Route::get("/class-list-imports/template.csv", IMPORT, http::class_list::template)
+            .summary("An empty class list to fill in")
+            .answers_schema(200, None),
         Route::post("/class-list-imports", IMPORT, http::class_list::upload)
             .summary("Upload a class list and preview it")
             .parameter("file_name", "Shown to people")
@@ -238,11 +244,13 @@ fn class_list_routes() -> Vec<Route> {
         Route::post("/class-list-imports/{id}/apply", IMPORT, http::class_list::apply)
             .summary("Apply the class list, once")
             .idempotency(Idempotency::Required)
+            .if_match()
             .body::<http::class_list::ApplyIn>()
             .answers::<http::class_list::ImportOut>(200)
             .deadline(Duration::from_secs(60)),
         Route::post("/class-list-imports/{id}/discard", IMPORT, http::class_list::discard)
             .summary("Put the class list aside")
+            .if_match()
             .answers::<http::class_list::ImportOut>(200),
     ]
 }

@@ -147,7 +147,7 @@ pub async fn correct(
     Body(patch): Body<Map<String, Value>>,
 ) -> Result<Answer, Problem> {
     let mut tx = ctx.tx().await?;
-    let status = store::lock_status(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    let (status, _) = store::lock(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     refuse_finished(&status)?;
     let stored = store::row(&mut tx, id, row_number).await?.ok_or_else(Problem::not_found)?;
     let values = patched(stored.values.0, patch)?;
@@ -170,7 +170,8 @@ pub struct ApplyIn {
 
 pub async fn apply(ctx: Ctx, Id(id): Id, Body(body): Body<ApplyIn>) -> Result<Answer, Problem> {
     let mut tx = ctx.tx().await?;
-    let status = store::lock_status(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    let (status, version) = store::lock(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    refuse_stale(&ctx, version)?;
     if status == "discarded" {
         refuse_finished(&status)?;
     }
@@ -201,13 +202,15 @@ pub async fn apply(ctx: Ctx, Id(id): Id, Body(body): Body<ApplyIn>) -> Result<An
 
 pub async fn discard(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
     let mut tx = ctx.tx().await?;
-    let status = store::lock_status(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    let (status, version) = store::lock(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    refuse_stale(&ctx, version)?;
     if status == "applied" {
         refuse_finished(&status)?;
     }
     store::set_status(&mut tx, id, "discarded", None, None).await?;
     let import = store::import(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
-    ctx.commit(tx, Answer::ok(&ImportOut::from(import))).await
+    let out = ImportOut::from(import);
+    ctx.commit(tx, Answer::ok(&out).version(out.version)).await
 }
 
 /// The header line of a class list, as a file to fill in.
@@ -218,6 +221,13 @@ pub async fn template() -> impl axum::response::IntoResponse {
         [("content-type", "text/csv; charset=utf-8"), ("content-disposition", "attachment; filename=\"class-list.csv\"")],
         format!("{header}\r\n{example}\r\n"),
     )
+}
+
+fn refuse_stale(ctx: &Ctx, version: i64) -> Result<(), Problem> {
+    if ctx.request().if_match()?.is_none_or(|wanted| wanted == version) {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorCode::Stale, "This class list was applied or discarded meanwhile. Read it again."))
 }
 
 fn refuse_finished(status: &str) -> Result<(), Problem> {

@@ -102,9 +102,9 @@ pub async fn import(conn: &mut PgConnection, id: Uuid) -> Result<Option<ImportRo
     .await?)
 }
 
-/// The import's status, locked against a second apply or discard.
-pub async fn lock_status(conn: &mut PgConnection, id: Uuid) -> Result<Option<String>, DbError> {
-    Ok(sqlx::query_scalar("select status from school.class_list_import where id = $1 for update")
+/// The import's status and version, locked against a second apply or discard.
+pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<(String, i64)>, DbError> {
+    Ok(sqlx::query_as("select status, version from school.class_list_import where id = $1 for update")
         .bind(id)
         .fetch_optional(conn)
         .await?)
