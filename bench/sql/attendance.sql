@@ -23,8 +23,8 @@ select enrolment.student_id, mark.code, mark.reason, mark.version,
              exists (select from school.leave where leave.student_id = enrolment.student_id
                      and leave.starts_on <= :date::date and leave.ends_on > :date::date) as on_leave
          from school.enrolment
-         left join school.attendance_mark mark
-             on mark.student_id = enrolment.student_id and mark.date = :date::date and mark.roll_call = :roll_call::text
+         left join lateral (select mark.code, mark.reason, mark.version from school.attendance_mark mark
+             where mark.student_id = enrolment.student_id and mark.date = :date::date and mark.roll_call = :roll_call::text limit 1) mark on true
          where enrolment.stream_id = :stream::uuid and enrolment.starts_on <= :date::date and coalesce(enrolment.ends_on > :date::date, true);
 insert into school.attendance_register
              (id, stream_id, date, roll_call, enrolled, present, absent, late, excused, taken_by, taken_at)
@@ -37,12 +37,15 @@ insert into school.attendance_mark (student_id, date, roll_call, register_id, co
          set version = attendance_mark.version + 1, register_id = excluded.register_id, code = excluded.code,
              reason = excluded.reason, recorded_at = excluded.recorded_at, recorded_by = excluded.recorded_by;
 insert into school.guardian_notice (student_id, guardian_id, date, notice)
-         select link.student_id, link.guardian_id, :date::date, case when link.student_id = any(:absent::uuid[]) then 'absent' else 'arrived_late' end
-         from school.guardian_link link join school.guardian on guardian.id = link.guardian_id
-         where link.sms_consent and guardian.phone is not null
-           and (link.student_id = any(:absent::uuid[]) or (link.student_id = any(:nobody::uuid[]) and exists (
-               select from school.guardian_notice told where told.student_id = link.student_id
-               and told.guardian_id = link.guardian_id and told.date = :date::date and told.notice = 'absent')))
+         select link.student_id, link.guardian_id, :date::date, due.notice
+         from (select student_id, 'absent' as notice from unnest((select :absent::uuid[])) as absent (student_id)
+               union all select student_id, 'arrived_late' from unnest((select :nobody::uuid[])) as late (student_id)) due
+         join school.guardian_link link on link.student_id = due.student_id
+         join school.guardian on guardian.id = link.guardian_id
+         left join lateral (select true as absence from school.guardian_notice earlier where due.notice = 'arrived_late'
+             and earlier.student_id = link.student_id and earlier.guardian_id = link.guardian_id
+             and earlier.date = :date::date and earlier.notice = 'absent' limit 1) told on true
+         where link.sms_consent and guardian.phone is not null and (due.notice = 'absent' or told.absence)
          order by link.student_id, link.priority
          on conflict do nothing returning student_id, guardian_id, notice;
 with audited as (

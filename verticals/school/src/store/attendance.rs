@@ -101,14 +101,17 @@ struct PupilRow {
 }
 
 /// The pupils of the class on that day, with leave and the marks that hold now.
+///
+/// `limit 1` keeps the marks a look-up by key: as a plain join, a plan made while the table is empty reads all of it,
+/// and a prepared statement keeps that plan while the table grows.
 pub async fn pupils(conn: &mut PgConnection, roll: RollCall<'_>) -> Result<Vec<Pupil>, DbError> {
     let rows: Vec<PupilRow> = sqlx::query_as(
         "select enrolment.student_id, mark.code, mark.reason, mark.version,
              exists (select from school.leave where leave.student_id = enrolment.student_id
                      and leave.starts_on <= $2 and leave.ends_on > $2) as on_leave
          from school.enrolment
-         left join school.attendance_mark mark
-             on mark.student_id = enrolment.student_id and mark.date = $2 and mark.roll_call = $3
+         left join lateral (select mark.code, mark.reason, mark.version from school.attendance_mark mark
+             where mark.student_id = enrolment.student_id and mark.date = $2 and mark.roll_call = $3 limit 1) mark on true
          where enrolment.stream_id = $1 and enrolment.starts_on <= $2 and coalesce(enrolment.ends_on > $2, true)",
     )
     .bind(roll.stream_id)
@@ -230,6 +233,8 @@ pub async fn write_marks(
 
 /// Notes whom to tell, once each: guardians with consent and a phone, most important first. "Arrived late" goes
 /// only to those who were told of the absence. Returns what was not noted before.
+///
+/// The arrays stand in sub-selects so that their lengths do not change the plan: PostgreSQL would plan it anew each time.
 pub async fn note_guardians(
     conn: &mut PgConnection,
     date: NaiveDate,
@@ -238,12 +243,15 @@ pub async fn note_guardians(
 ) -> Result<Vec<(Uuid, Uuid, AttendanceNotice)>, DbError> {
     let rows: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
         "insert into school.guardian_notice (student_id, guardian_id, date, notice)
-         select link.student_id, link.guardian_id, $3, case when link.student_id = any($1) then 'absent' else 'arrived_late' end
-         from school.guardian_link link join school.guardian on guardian.id = link.guardian_id
-         where link.sms_consent and guardian.phone is not null
-           and (link.student_id = any($1) or (link.student_id = any($2) and exists (
-               select from school.guardian_notice told where told.student_id = link.student_id
-               and told.guardian_id = link.guardian_id and told.date = $3 and told.notice = 'absent')))
+         select link.student_id, link.guardian_id, $3, due.notice
+         from (select student_id, 'absent' as notice from unnest((select $1::uuid[])) as absent (student_id)
+               union all select student_id, 'arrived_late' from unnest((select $2::uuid[])) as late (student_id)) due
+         join school.guardian_link link on link.student_id = due.student_id
+         join school.guardian on guardian.id = link.guardian_id
+         left join lateral (select true as absence from school.guardian_notice earlier where due.notice = 'arrived_late'
+             and earlier.student_id = link.student_id and earlier.guardian_id = link.guardian_id
+             and earlier.date = $3 and earlier.notice = 'absent' limit 1) told on true
+         where link.sms_consent and guardian.phone is not null and (due.notice = 'absent' or told.absence)
          order by link.student_id, link.priority
          on conflict do nothing returning student_id, guardian_id, notice",
     )
@@ -279,7 +287,8 @@ pub async fn sheet_pupils(conn: &mut PgConnection, roll: RollCall<'_>) -> Result
          join school.student on student.id = enrolment.student_id
          left join lateral (select leave.reason from school.leave where leave.student_id = student.id
              and leave.starts_on <= $2 and leave.ends_on > $2 limit 1) leave on true
-         left join school.attendance_mark mark on mark.student_id = student.id and mark.date = $2 and mark.roll_call = $3
+         left join lateral (select mark.code, mark.reason from school.attendance_mark mark
+             where mark.student_id = student.id and mark.date = $2 and mark.roll_call = $3 limit 1) mark on true
          where enrolment.stream_id = $1 and enrolment.starts_on <= $2 and coalesce(enrolment.ends_on > $2, true)
          order by student.last_name, student.first_name, student.id",
     )
