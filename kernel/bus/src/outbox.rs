@@ -37,6 +37,25 @@ pub(crate) async fn stamp(conn: &mut PgConnection) -> Result<u64, DbError> {
     Ok(stamped)
 }
 
+/// Whether the consumer, known here, has had all that the service stamped. Only reads: a visit that finds nothing to
+/// deliver must not write, because each write waits for the disk.
+pub(crate) async fn is_up_to_date(
+    conn: &mut PgConnection,
+    consumer: &str,
+    service: &str,
+) -> Result<bool, DbError> {
+    let up_to_date: Option<bool> = sqlx::query_scalar(
+        "select consumer.sequence >= coalesce(head.sequence, 0) from hitaji.consumer
+         left join hitaji.outbox_head head on head.service = consumer.service
+         where consumer.name = $1 and consumer.service = $2",
+    )
+    .bind(consumer)
+    .bind(service)
+    .fetch_optional(conn)
+    .await?;
+    Ok(up_to_date == Some(true))
+}
+
 /// Where the service's stream in this database stands now; a stream that never had an event has no epoch yet.
 pub async fn head(conn: &mut PgConnection, service: &str) -> Result<Offset, DbError> {
     let (epoch, sequence) = sqlx::query_as(

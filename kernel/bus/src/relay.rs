@@ -123,6 +123,10 @@ impl Relay {
     /// Delivers up to one batch to one consumer; the lock on its position keeps other processes away.
     async fn deliver_batch(&self, place: &Place, consumer: &Consumer) -> Result<usize, DbError> {
         let mut conn = self.0.databases.place(place).await?;
+        if outbox::is_up_to_date(&mut conn, consumer.name, consumer.source).await? {
+            conn.release();
+            return Ok(0);
+        }
         sqlx::query("insert into hitaji.consumer (name, service) values ($1, $2) on conflict do nothing")
             .bind(consumer.name)
             .bind(consumer.source)
