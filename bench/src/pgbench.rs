@@ -71,6 +71,8 @@ pub async fn run(platform: &Platform, database: &str, role: &str, run: &Run<'_>)
         .output()
         .await
         .expect("pgbench is installed");
+    // Its backends end a moment after it; only then is their time the postmaster's.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let used = platform.cpu()[1].saturating_sub(before);
     platform.halt(false);
     let text = String::from_utf8_lossy(&output.stdout);

@@ -6,13 +6,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::str::FromStr as _;
 use tempfile::TempDir;
 
 pub struct Postgres {
     cluster: PrivateCluster,
     folder: TempDir,
+    _watch: Child,
 }
 
 impl Postgres {
@@ -23,8 +24,8 @@ impl Postgres {
         let cluster = PrivateCluster::start(folder.path(), Durability::Real)
             .await
             .expect("PostgreSQL starts");
-        stop_with_us(&cluster);
-        Postgres { cluster, folder }
+        let _watch = stop_with_us(&cluster);
+        Postgres { cluster, folder, _watch }
     }
 
     pub async fn stop(self) {
@@ -117,17 +118,10 @@ impl Postgres {
 }
 
 /// A run may end by Ctrl-C or a panic; a small shell waits for that and then stops the server by its id.
-fn stop_with_us(cluster: &PrivateCluster) {
-    let (Some(server), ours) = (cluster.pid(), std::process::id()) else {
-        return;
-    };
-    let script =
-        format!("while kill -0 {ours} 2>/dev/null; do sleep 1; done; kill -INT {server} 2>/dev/null");
+fn stop_with_us(cluster: &PrivateCluster) -> Child {
+    let (server, ours) = (cluster.pid().expect("a running PostgreSQL"), std::process::id());
+    let script = format!("while kill -0 {ours} 2>/dev/null; do sleep 1; done; kill -INT {server} 2>/dev/null");
     let mut shell = Command::new("sh");
-    shell
-        .args(["-c", &script])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    shell.process_group(0).spawn().expect("a shell");
+    shell.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    shell.process_group(0).spawn().expect("a shell")
 }

@@ -41,7 +41,7 @@ impl Turn {
     pub fn new(n: usize) -> Turn {
         Turn {
             stream: (n - 1) / 2 + 1,
-            afternoon: n % 2 == 0,
+            afternoon: n.is_multiple_of(2),
         }
     }
 
