@@ -64,7 +64,7 @@ impl Up {
             .expect("the script starts");
         let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         assert!(done.status.success(), "{script}: {}\n{said}\nThe platform's log:\n{}", done.status, self.log());
-        println!("{said}");
+        eprintln!("{said}");
     }
 }
 
@@ -158,7 +158,7 @@ async fn npm_socket_io_client_is_closed_when_its_token_expires() {
         said.push('\n');
     }
     assert!(child.wait().await.expect("an end").success(), "expiry.mjs:\n{said}");
-    println!("{said}");
+    eprintln!("{said}");
 }
 
 #[test]
