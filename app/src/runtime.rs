@@ -10,6 +10,7 @@ use serde::Deserialize;
 use std::fs;
 use std::future::Future;
 use std::path::Path;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 use tracing_subscriber::EnvFilter;
@@ -101,12 +102,22 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     assembled.start_background();
+    tokio::spawn(fold_metrics(prometheus.clone()));
     if let Some(listener) = operations {
         let router = operations_router(assembled.platform.clone(), prometheus);
         tokio::spawn(hitaji_web::serve(listener, router, std::future::pending()));
     }
     let router: Router = assembled.router.clone().layer(CompressionLayer::new().gzip(true).br(true));
     hitaji_web::serve(public, router, stop).await;
+}
+
+/// Every measured time waits in memory until it is folded into its histogram, also where nobody asks for metrics.
+async fn fold_metrics(prometheus: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        ticks.tick().await;
+        prometheus.run_upkeep();
+    }
 }
 
 /// Resolves on Ctrl-C or SIGTERM.
