@@ -412,12 +412,13 @@ impl Databases {
         directory::unfinished(&mut *self.control().await?, self.0.clock.now() - age).await
     }
 
+    /// True when this changed the state.
     pub async fn set_state(
         &self,
         conn: &mut sqlx::PgConnection,
         id: TenantId,
         state: TenantState,
-    ) -> Result<(), DbError> {
+    ) -> Result<bool, DbError> {
         directory::set_state(conn, id, state).await
     }
 

@@ -192,8 +192,9 @@ pub async fn update_tenant(
     .await?)
 }
 
-pub async fn set_state(conn: &mut PgConnection, id: TenantId, state: TenantState) -> Result<(), DbError> {
-    sqlx::query(
+/// True when this changed the state: of two that do it at once, only one is told so.
+pub async fn set_state(conn: &mut PgConnection, id: TenantId, state: TenantState) -> Result<bool, DbError> {
+    let changed = sqlx::query(
         "update directory.tenant set state = $2, version = version + 1, changed_at = clock_timestamp()
          where id = $1 and state <> $2",
     )
@@ -201,7 +202,7 @@ pub async fn set_state(conn: &mut PgConnection, id: TenantId, state: TenantState
     .bind(state.as_str())
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(changed.rows_affected() == 1)
 }
 
 /// Organisations whose sign-up began before `before` and did not finish.
@@ -299,6 +300,11 @@ pub async fn claim_database(
     template: &str,
 ) -> Result<bool, DbError> {
     let mut tx = conn.begin().await?;
+    // Two that claim for one organisation at once would both take a database.
+    sqlx::query("select from directory.tenant where id = $1 for update")
+        .bind(tenant.0)
+        .execute(&mut *tx)
+        .await?;
     let has_one: bool =
         sqlx::query_scalar("select exists (select from directory.database where tenant_id = $1)")
             .bind(tenant.0)

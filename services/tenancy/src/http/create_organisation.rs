@@ -44,7 +44,12 @@ pub async fn complete(databases: &Databases, id: TenantId) -> Result<Tenant, DbE
     let Begun::Fresh(mut tx) = Tx::begin(databases.control().await?, scope, None, databases.wake().clone()).await? else {
         return Err(DbError::Invalid("a transaction without a key began as a replay".into()));
     };
-    databases.set_state(&mut tx, id, TenantState::Active).await?;
+    if !databases.set_state(&mut tx, id, TenantState::Active).await? {
+        // The same wish, sent at the same time, was faster.
+        tx.rollback().await?;
+        databases.forget(id);
+        return Ok((*databases.describe(id).await?).clone());
+    }
     let event = OrganisationActivated {
         tenant_id: id,
         slug: tenant.slug.clone(),
