@@ -2,12 +2,15 @@
 use crate::DbError;
 use crate::secrets::{random_token, sha256};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -66,14 +69,12 @@ impl PrivateCluster {
         let child = layout.spawn()?;
         layout.wait_until_ready().await?;
         let password = fs::read_to_string(&layout.password).map_err(|error| failed(format!("{}: {error}", layout.password.display())))?;
+        let (port, socket) = (layout.port, layout.socket.display());
+        let url = format!("postgres://{SUPERUSER}:{}@localhost:{port}/postgres?host={socket}", password.trim());
+        close_to_others(&url).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         Ok(PrivateCluster {
-            url: format!(
-                "postgres://{SUPERUSER}:{}@localhost:{}/postgres?host={}",
-                password.trim(),
-                layout.port,
-                layout.socket.display()
-            ),
+            url,
             port: layout.port,
             pid_file: layout.data.join("postmaster.pid"),
             watcher: tokio::spawn(watch(layout, child, stopping.clone())),
@@ -103,6 +104,14 @@ impl PrivateCluster {
             signal(read_pid(&self.pid_file), Signal::QUIT);
         }
     }
+}
+
+/// A new cluster lets every role connect to the databases it comes with; a tenant's role has no business there.
+async fn close_to_others(url: &str) -> Result<(), DbError> {
+    let options = PgConnectOptions::from_str(url)?.disable_statement_logging();
+    let mut conn = PgConnection::connect_with(&options).await?;
+    sqlx::raw_sql("revoke all on database postgres, template1 from public").execute(&mut conn).await?;
+    Ok(conn.close().await?)
 }
 
 /// Restarts the server when it ends without being asked to.
