@@ -1,4 +1,5 @@
 //! The whole program, tested from outside.
+mod bad_input;
 mod browser;
 mod clients;
 mod conformance;
@@ -9,7 +10,9 @@ mod limits;
 mod operations;
 mod polling;
 mod process;
+mod provisioning;
 mod realtime;
+mod relay;
 mod samples;
 mod schema;
 mod split;

@@ -244,6 +244,16 @@ impl<'a> World<'a> {
         json!({"stream_id": self.stream, "date": day, "roll_call": roll_call, "default": "present", "exceptions": exceptions})
     }
 
+    /// This morning's register with one exception.
+    pub fn register_of_today(&self) -> Value {
+        self.register(0)
+    }
+
+    /// The address of a class list that is not applied.
+    pub async fn a_preview(&self) -> String {
+        self.import(&self.row(self.next())).await
+    }
+
     fn invited(&self, serial: i64) -> Value {
         let marker = self.marker;
         json!({"email": format!("{marker}{serial}@people.example").to_lowercase(), "name": format!("{marker} {serial}"), "roles": ["teacher"]})
