@@ -26,16 +26,20 @@ select enrolment.student_id, mark.code, mark.reason, mark.version,
          left join lateral (select mark.code, mark.reason, mark.version from school.attendance_mark mark
              where mark.student_id = enrolment.student_id and mark.date = :date::date and mark.roll_call = :roll_call::text limit 1) mark on true
          where enrolment.stream_id = :stream::uuid and enrolment.starts_on <= :date::date and coalesce(enrolment.ends_on > :date::date, true);
-insert into school.attendance_register
-             (id, stream_id, date, roll_call, enrolled, present, absent, late, excused, taken_by, taken_at)
-         values (:register::uuid, :stream::uuid, :date::date, :roll_call::text, :enrolled::integer, :present::integer, :away::integer, :late::integer, :excused::integer, :account::uuid, :at::timestamptz)
-         on conflict (stream_id, date, roll_call) do nothing returning version;
-insert into school.attendance_mark (student_id, date, roll_call, register_id, code, reason, recorded_at, recorded_by)
-         select new.student_id, :date::date, :roll_call::text, :register::uuid, new.code, new.reason, :at::timestamptz, :account::uuid
-         from unnest(:students::uuid[], :codes::text[], :reasons::text[]) as new (student_id, code, reason)
-         on conflict (student_id, date, roll_call) do update
-         set version = attendance_mark.version + 1, register_id = excluded.register_id, code = excluded.code,
-             reason = excluded.reason, recorded_at = excluded.recorded_at, recorded_by = excluded.recorded_by;
+with register as (
+             insert into school.attendance_register
+                 (id, stream_id, date, roll_call, enrolled, present, absent, late, excused, taken_by, taken_at)
+             values (:register::uuid, :stream::uuid, :date::date, :roll_call::text, :enrolled::integer, :present::integer, :away::integer, :late::integer, :excused::integer, :account::uuid, :at::timestamptz)
+             on conflict (stream_id, date, roll_call) do nothing returning id, version
+         ), marks as (
+             insert into school.attendance_mark (student_id, date, roll_call, register_id, code, reason, recorded_at, recorded_by)
+             select new.student_id, :date::date, :roll_call::text, register.id, new.code, new.reason, :at::timestamptz, :account::uuid
+             from register, unnest(:students::uuid[], :codes::text[], :reasons::text[]) as new (student_id, code, reason)
+             on conflict (student_id, date, roll_call) do update
+             set version = attendance_mark.version + 1, register_id = excluded.register_id, code = excluded.code,
+                 reason = excluded.reason, recorded_at = excluded.recorded_at, recorded_by = excluded.recorded_by
+         )
+         select version from register;
 insert into school.guardian_notice (student_id, guardian_id, date, notice)
          select link.student_id, link.guardian_id, :date::date, due.notice
          from (select student_id, 'absent' as notice from unnest((select :absent::uuid[])) as absent (student_id)

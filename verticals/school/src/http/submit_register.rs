@@ -95,20 +95,24 @@ async fn write(
 ) -> Result<Register, Problem> {
     let (by, at, counts) = (ctx.subject().0, ctx.now(), plan.counts);
     let (id, version) = match register {
-        Some(register) => (register.id, store::update_register(tx, register.id, counts, by, at).await?),
+        Some(register) => {
+            let version = store::update_register(tx, register.id, counts, by, at).await?;
+            store::write_marks(tx, register.id, roll, &plan.changes, by, at).await?;
+            (register.id, version)
+        }
         None => {
             let id = body.id.unwrap_or_else(new_id);
-            let made = store::insert_register(tx, id, roll, counts, by, at).await.map_err(id_taken)?;
+            let made = store::insert_register(tx, id, roll, plan, by, at).await.map_err(id_taken)?;
             // Another request took the same register a moment ago; sent again, this one will correct it or match.
             let version = made.ok_or_else(|| {
-                let mut problem = Problem::new(ErrorCode::Conflict, "This register is being taken just now. Send it again.");
+                let mut problem =
+                    Problem::new(ErrorCode::Conflict, "This register is being taken just now. Send it again.");
                 problem.retry_after_s = Some(1);
                 problem
             })?;
             (id, version)
         }
     };
-    store::write_marks(tx, id, roll, &plan.changes, by, at).await?;
     Ok(Register {
         id,
         version,

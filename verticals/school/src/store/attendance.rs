@@ -1,5 +1,5 @@
 //! Registers and marks.
-use crate::domain::attendance::{Change, Code, Counts, Mark, Pupil};
+use crate::domain::attendance::{Change, Code, Counts, Mark, Plan, Pupil};
 use chrono::{DateTime, NaiveDate, Utc};
 use hitaji_contracts::school::AttendanceNotice;
 use hitaji_db::DbError;
@@ -128,20 +128,33 @@ fn pupil(row: PupilRow) -> Pupil {
     Pupil { student_id: row.student_id, on_leave: row.on_leave, current }
 }
 
-/// Makes the register. None when somebody else made it meanwhile.
+/// Makes the register with its marks, in one statement. None, and nothing written, when somebody else made it meanwhile.
 pub async fn insert_register(
     conn: &mut PgConnection,
     id: Uuid,
     roll: RollCall<'_>,
-    counts: Counts,
+    plan: &Plan,
     by: Uuid,
     at: DateTime<Utc>,
 ) -> Result<Option<i64>, DbError> {
+    keep_corrected(conn, roll, &plan.changes).await?;
+    let (students, codes, reasons) = columns(&plan.changes);
+    let counts = plan.counts;
     Ok(sqlx::query_scalar(
-        "insert into school.attendance_register
-             (id, stream_id, date, roll_call, enrolled, present, absent, late, excused, taken_by, taken_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-         on conflict (stream_id, date, roll_call) do nothing returning version",
+        "with register as (
+             insert into school.attendance_register
+                 (id, stream_id, date, roll_call, enrolled, present, absent, late, excused, taken_by, taken_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             on conflict (stream_id, date, roll_call) do nothing returning id, version
+         ), marks as (
+             insert into school.attendance_mark (student_id, date, roll_call, register_id, code, reason, recorded_at, recorded_by)
+             select new.student_id, $3, $4, register.id, new.code, new.reason, $11, $10
+             from register, unnest($12::uuid[], $13::text[], $14::text[]) as new (student_id, code, reason)
+             on conflict (student_id, date, roll_call) do update
+             set version = attendance_mark.version + 1, register_id = excluded.register_id, code = excluded.code,
+                 reason = excluded.reason, recorded_at = excluded.recorded_at, recorded_by = excluded.recorded_by
+         )
+         select version from register",
     )
     .bind(id)
     .bind(roll.stream_id)
@@ -154,6 +167,9 @@ pub async fn insert_register(
     .bind(counts.excused)
     .bind(by)
     .bind(at)
+    .bind(students)
+    .bind(codes)
+    .bind(reasons)
     .fetch_optional(conn)
     .await?)
 }
@@ -183,6 +199,39 @@ pub async fn update_register(
     .await?)
 }
 
+/// Puts marks that are about to be corrected into the history.
+async fn keep_corrected(conn: &mut PgConnection, roll: RollCall<'_>, changes: &[Change]) -> Result<(), DbError> {
+    let corrected: Vec<Uuid> =
+        changes.iter().filter(|change| change.previous.is_some()).map(|change| change.student_id).collect();
+    if corrected.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into school.attendance_mark_history
+             (student_id, date, roll_call, version, code, reason, recorded_at, recorded_by)
+         select student_id, date, roll_call, version, code, reason, recorded_at, recorded_by
+         from school.attendance_mark where student_id = any($1) and date = $2 and roll_call = $3",
+    )
+    .bind(&corrected)
+    .bind(roll.date)
+    .bind(roll.name)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+type MarkColumns<'a> = (Vec<Uuid>, Vec<&'static str>, Vec<Option<&'a str>>);
+
+fn columns(changes: &[Change]) -> MarkColumns<'_> {
+    let mut columns = MarkColumns::default();
+    for change in changes {
+        columns.0.push(change.student_id);
+        columns.1.push(change.code.as_str());
+        columns.2.push(change.reason.as_deref());
+    }
+    columns
+}
+
 /// Writes marks; a corrected one goes to the history first.
 pub async fn write_marks(
     conn: &mut PgConnection,
@@ -192,24 +241,8 @@ pub async fn write_marks(
     by: Uuid,
     at: DateTime<Utc>,
 ) -> Result<(), DbError> {
-    let corrected: Vec<Uuid> =
-        changes.iter().filter(|change| change.previous.is_some()).map(|change| change.student_id).collect();
-    if !corrected.is_empty() {
-        sqlx::query(
-            "insert into school.attendance_mark_history
-                 (student_id, date, roll_call, version, code, reason, recorded_at, recorded_by)
-             select student_id, date, roll_call, version, code, reason, recorded_at, recorded_by
-             from school.attendance_mark where student_id = any($1) and date = $2 and roll_call = $3",
-        )
-        .bind(&corrected)
-        .bind(roll.date)
-        .bind(roll.name)
-        .execute(&mut *conn)
-        .await?;
-    }
-    let students: Vec<Uuid> = changes.iter().map(|change| change.student_id).collect();
-    let codes: Vec<&str> = changes.iter().map(|change| change.code.as_str()).collect();
-    let reasons: Vec<Option<&str>> = changes.iter().map(|change| change.reason.as_deref()).collect();
+    keep_corrected(conn, roll, changes).await?;
+    let (students, codes, reasons) = columns(changes);
     sqlx::query(
         "insert into school.attendance_mark (student_id, date, roll_call, register_id, code, reason, recorded_at, recorded_by)
          select new.student_id, $4, $5, $6, new.code, new.reason, $7, $8
