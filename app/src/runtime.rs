@@ -101,7 +101,7 @@ pub async fn serve(
     prometheus: PrometheusHandle,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    assembled.start_background();
+    let mut background = assembled.start_background();
     tokio::spawn(fold_metrics(prometheus.clone()));
     if let Some(listener) = operations {
         let router = operations_router(assembled.platform.clone(), prometheus);
@@ -109,6 +109,8 @@ pub async fn serve(
     }
     let router: Router = assembled.router.clone().layer(CompressionLayer::new().gzip(true).br(true));
     hitaji_web::serve(public, router, stop).await;
+    // Before PostgreSQL goes away under it.
+    background.shutdown().await;
 }
 
 /// Every measured time waits in memory until it is folded into its histogram, also where nobody asks for metrics.

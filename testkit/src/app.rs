@@ -165,7 +165,8 @@ async fn bind() -> TcpListener {
 }
 
 fn serve(assembled: &Assembled, listener: TcpListener) {
-    assembled.start_background();
+    // It ends with the test's runtime.
+    assembled.start_background().detach_all();
     tokio::spawn(hitaji_web::serve(listener, assembled.router.clone(), std::future::pending()));
 }
 

@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
+use tokio::task::JoinSet;
 
 /// Section `[server]` of the configuration, as far as the router needs it.
 #[derive(Deserialize)]
@@ -37,18 +38,17 @@ pub struct Assembled {
 }
 
 impl Assembled {
-    /// Starts the relay, the jobs and the kernel's own upkeep. They end with the runtime.
-    pub fn start_background(&self) {
-        tokio::spawn(self.relay.clone().run());
-        tokio::spawn(upkeep(self.platform.clone()));
-        tokio::spawn(hitaji_bus::retention::run(self.platform.databases().clone()));
-        let context = JobContext {
-            databases: self.platform.databases().clone(),
-            parts: self.platform.parts().clone(),
-        };
+    /// Starts the relay, the jobs and the kernel's own upkeep. They end when the set is dropped or shut down.
+    pub fn start_background(&self) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.relay.clone().run());
+        tasks.spawn(upkeep(self.platform.clone()));
+        tasks.spawn(hitaji_bus::retention::run(self.platform.databases().clone()));
+        let context = JobContext { databases: self.platform.databases().clone(), parts: self.platform.parts().clone() };
         for job in &self.jobs {
-            tokio::spawn(job.repeat(context.clone()));
+            tasks.spawn(job.repeat(context.clone()));
         }
+        tasks
     }
 
     /// Brings every event that is due now to its consumers; for tests and orderly shutdown.
