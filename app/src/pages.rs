@@ -33,9 +33,13 @@ async fn web(OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
             None => return (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response(),
         },
     };
-    let tag = format!("\"{}\"", file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let tag = format!(
+        "\"{}\"",
+        file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    );
     let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());
-    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_owned().into_response() };
+    let mut response =
+        if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_owned().into_response() };
     let hashed = name.starts_with("assets/");
     let cache = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
     // Only the answer to a silent renewal may be framed, by ourselves.

@@ -2,10 +2,5 @@
 use hitaji_web::Service;
 
 pub fn services() -> Vec<Service> {
-    vec![
-        hitaji_tenancy::service(),
-        hitaji_identity::service(),
-        hitaji_realtime::service(),
-        hitaji_school::service(),
-    ]
+    vec![hitaji_tenancy::service(), hitaji_identity::service(), hitaji_realtime::service(), hitaji_school::service()]
 }

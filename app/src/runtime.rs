@@ -69,7 +69,8 @@ pub fn start_logging(config: &Config) -> Result<(), Failure> {
 /// The registry of this binary, and databases as configured.
 pub fn databases(config: &Config, clock: Clock) -> Result<(Registry, Databases), Failure> {
     let registry = Registry::new(registry::services())?;
-    let migrations: Vec<Migration> = registry.services().iter().flat_map(|service| service.migrations).copied().collect();
+    let migrations: Vec<Migration> =
+        registry.services().iter().flat_map(|service| service.migrations).copied().collect();
     let settings: hitaji_db::Settings = config.section("database")?;
     if settings.admin_url.is_empty() {
         return Err("there is no database: set database.admin_url, or run `hitaji up`, which brings its own".into());
@@ -125,7 +126,8 @@ async fn fold_metrics(prometheus: PrometheusHandle) {
 /// Resolves on Ctrl-C or SIGTERM.
 pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

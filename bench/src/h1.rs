@@ -35,10 +35,7 @@ pub async fn run(size: Size) -> usize {
     ));
     platform.stop().await;
     let without = quick.ms(95.0) - hash;
-    say(&format!(
-        "  {:<52} p95 {without:>8.2} ms",
-        "warm, without the password hash"
-    ));
+    say(&format!("  {:<52} p95 {without:>8.2} ms", "warm, without the password hash"));
     at_most("from the warm pool, p95", quick.ms(95.0), 50.0, "ms")
         + at_most("without a ready database, p50", slow.ms(50.0), 400.0, "ms")
         + at_most("without a ready database, p99", slow.ms(99.0), 1_500.0, "ms")
@@ -53,10 +50,7 @@ async fn series(platform: &Platform, name: &str, count: usize) -> Times {
     let after = platform.served("/tenancy/v1/organisations").await;
     let of = |step: usize| Times::new(steps.iter().map(|steps| steps.0[step]).collect());
     times(&format!("{name}: sign-up → first write"), &of(3));
-    for (step, what) in ["the sign-up", "authorize and token", "the first write"]
-        .iter()
-        .enumerate()
-    {
+    for (step, what) in ["the sign-up", "authorize and token", "the first write"].iter().enumerate() {
         times(&format!("{name}:   {what}"), &of(step));
     }
     let provisioning = 1e3 * (after.0 - before.0) / (after.1 - before.1);
@@ -82,10 +76,7 @@ async fn one(platform: &Platform, name: &str) -> Steps {
 async fn together(platform: &Platform, name: &str) {
     let names: Vec<String> = (0..TOGETHER).map(|n| format!("{name}-together{n}")).collect();
     let all = futures::future::join_all(names.iter().map(|name| one(platform, name))).await;
-    times(
-        &format!("{name}: {TOGETHER} at once"),
-        &Times::new(all.iter().map(|steps| steps.0[3]).collect()),
-    );
+    times(&format!("{name}: {TOGETHER} at once"), &Times::new(all.iter().map(|steps| steps.0[3]).collect()));
 }
 
 /// What one hash takes: a sign-in with a wrong password, less its page.

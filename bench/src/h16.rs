@@ -25,10 +25,7 @@ pub async fn run(size: Size) -> usize {
     for n in 0..real {
         organisations.push(Organisation::make(&platform, &format!("Real{n}")).await);
     }
-    platform
-        .postgres
-        .run(CONTROL, &KNOWN.replace("{known}", &known.to_string()))
-        .await;
+    platform.postgres.run(CONTROL, &KNOWN.replace("{known}", &known.to_string())).await;
     let mut starts = Vec::new();
     for _ in 0..10 {
         starts.push(platform.serve(&settings).await);
@@ -37,10 +34,7 @@ pub async fn run(size: Size) -> usize {
     times("process started → /readyz answers", &starts);
     // The first round of upkeep forgets what changed since the process started.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    say(&format!(
-        "  resident before the first request {:>21.1} MiB",
-        resident_mib(platform.pid())
-    ));
+    say(&format!("  resident before the first request {:>21.1} MiB", resident_mib(platform.pid())));
     let mut connection = Connection::open(&platform.address).await;
     for n in 1..=known {
         let wish = json!({
@@ -49,21 +43,12 @@ pub async fn run(size: Size) -> usize {
         });
         // Asked again for an organisation that is there, tenancy looks it up in the cached directory and says so.
         let peer = platform.peer();
-        connection
-            .json("POST", "/tenancy/v1/organisations", &peer, &wish)
-            .await
-            .expect(200);
+        connection.json("POST", "/tenancy/v1/organisations", &peer, &wish).await.expect(200);
     }
     for organisation in &organisations {
-        connection
-            .get("/school/v1/students?limit=20", &organisation.authorization)
-            .await
-            .expect(200);
+        connection.get("/school/v1/students?limit=20", &organisation.authorization).await.expect(200);
     }
-    say(&format!(
-        "  resident with connections open {:>24.1} MiB",
-        resident_mib(platform.pid())
-    ));
+    say(&format!("  resident with connections open {:>24.1} MiB", resident_mib(platform.pid())));
     tokio::time::sleep(Duration::from_secs(size.of(15, 8) as u64)).await;
     let idle = resident_mib(platform.pid());
     let megabytes = std::fs::metadata(binary()).map_or(f64::NAN, |file| file.len() as f64 / 1e6);

@@ -10,9 +10,7 @@ const PATH: &str = "/school/v1/students?limit=20";
 
 pub async fn run(size: Size) -> usize {
     let tenants = size.of(60, 6);
-    say(&format!(
-        "H5  first request to a cold organisation, {tenants} of them, one after the other"
-    ));
+    say(&format!("H5  first request to a cold organisation, {tenants} of them, one after the other"));
     let settings = [("DATABASE__WARM", "0"), ("DATABASE__IDLE_S", "1")];
     let mut platform = Platform::start(&settings).await;
     let mut organisations = Vec::new();
@@ -26,10 +24,7 @@ pub async fn run(size: Size) -> usize {
     let mut connection = Connection::open(&platform.address).await;
     // The first sweep of a new process visits every database, and this organisation stands for signing keys and the like.
     closed(&platform).await;
-    connection
-        .get(PATH, &Organisation::make(&platform, "First").await.authorization)
-        .await
-        .expect(200);
+    connection.get(PATH, &Organisation::make(&platform, "First").await.authorization).await.expect(200);
     closed(&platform).await;
     let (unknown, warm) = round(&mut connection, &organisations).await;
     closed(&platform).await;
@@ -55,15 +50,8 @@ async fn round(connection: &mut Connection, organisations: &[Organisation]) -> (
     for organisation in organisations {
         for n in 0..6 {
             let sent = Instant::now();
-            connection
-                .get(PATH, &organisation.authorization)
-                .await
-                .expect(200);
-            if n == 0 {
-                cold.push(sent.elapsed())
-            } else {
-                warm.push(sent.elapsed())
-            }
+            connection.get(PATH, &organisation.authorization).await.expect(200);
+            if n == 0 { cold.push(sent.elapsed()) } else { warm.push(sent.elapsed()) }
         }
     }
     (Times::new(cold), Times::new(warm))

@@ -36,47 +36,23 @@ pub async fn run(size: Size) -> usize {
 /// The kept SQL is what the server sends, and the answer has 20 rows.
 async fn check(platform: &Platform, organisation: &Organisation) {
     let mut connection = Connection::open(&platform.address).await;
-    let page = connection
-        .get(PATH, &organisation.authorization)
-        .await
-        .expect(200);
-    assert_eq!(
-        page.json()["data"].as_array().map(Vec::len),
-        Some(20),
-        "{}",
-        page.text()
-    );
+    let page = connection.get(PATH, &organisation.authorization).await.expect(200);
+    assert_eq!(page.json()["data"].as_array().map(Vec::len), Some(20), "{}", page.text());
     let read = async {
-        connection
-            .get(PATH, &organisation.authorization)
-            .await
-            .expect(200);
+        connection.get(PATH, &organisation.authorization).await.expect(200);
     };
     let sent = capture::statements(platform, &organisation.database, "from school.student r", read).await;
     capture::compare(&capture::script(SQL), &sent);
-    say(&format!(
-        "  an answer has {} bytes; the ceiling's SQL is what the server sends",
-        page.body.len()
-    ));
+    say(&format!("  an answer has {} bytes; the ceiling's SQL is what the server sends", page.body.len()));
 }
 
 /// Rate, our CPU and the share of the ceiling with so many connections: the middle of several rounds.
-async fn level(
-    platform: &Platform,
-    organisation: &Organisation,
-    clients: usize,
-    size: Size,
-) -> (f64, f64, f64) {
+async fn level(platform: &Platform, organisation: &Organisation, clients: usize, size: Size) -> (f64, f64, f64) {
     let seconds = size.of(5, 1);
     let script = tempfile::NamedTempFile::with_suffix(".sql").expect("a scratch file");
     std::fs::write(script.path(), SQL).expect("a script");
     let values = Vec::new();
-    let ceiling = Run {
-        script: script.path(),
-        clients,
-        length: Length::Seconds(seconds),
-        values: &values,
-    };
+    let ceiling = Run { script: script.path(), clients, length: Length::Seconds(seconds), values: &values };
     let mut rounds = Vec::new();
     for _ in 0..size.of(3, 1) {
         let top = pgbench::run(platform, &organisation.database, &organisation.role, &ceiling).await;
@@ -104,9 +80,5 @@ async fn level(
         rounds.push((done.per_s, cost.server_us, 100.0 * done.per_s / top.per_s));
     }
     let middle = |figure: fn(&(f64, f64, f64)) -> f64| median(rounds.iter().map(figure));
-    (
-        middle(|round| round.0),
-        middle(|round| round.1),
-        middle(|round| round.2),
-    )
+    (middle(|round| round.0), middle(|round| round.1), middle(|round| round.2))
 }

@@ -23,9 +23,7 @@ struct Round {
 }
 
 pub async fn run(size: Size) -> usize {
-    say(
-        "H7  a register of 40 marks (2 absent whose guardians are told, 2 late), a new one each time, durable",
-    );
+    say("H7  a register of 40 marks (2 absent whose guardians are told, 2 late), a new one each time, durable");
     let platform = Platform::start(&[("DATABASE__WARM", "0"), ("DATABASE__IDLE_S", "3600")]).await;
     let organisation = Organisation::make(&platform, "Uhuru").await;
     organisation.settled(&platform).await;
@@ -35,37 +33,16 @@ pub async fn run(size: Size) -> usize {
     let values = prepare(&platform, &organisation, &date, most).await;
     let mut best: Option<Round> = None;
     for (clients, turns) in [(1, most / 4), (4, most), (8, most)] {
-        let rounds = level(
-            &platform,
-            &organisation,
-            &date,
-            &values,
-            (clients, turns),
-            size.of(3, 1),
-        )
-        .await;
+        let rounds = level(&platform, &organisation, &date, &values, (clients, turns), size.of(3, 1)).await;
         if best.as_ref().is_none_or(|best| rounds.per_s > best.per_s) {
             best = Some(rounds);
         }
     }
     platform.stop().await;
     let best = best.expect("one level at least");
-    at_most(
-        "our CPU a write, at the highest rate",
-        best.cost.server_us,
-        120.0,
-        "µs",
-    ) + at_least(
-        "of the ceiling of our own SQL",
-        100.0 * best.per_s / best.ceiling.per_s,
-        80.0,
-        "%",
-    ) + at_most(
-        "the database's CPU a write (NestJS: 1,100-1,500)",
-        best.cost.postgres_us,
-        650.0,
-        "µs",
-    )
+    at_most("our CPU a write, at the highest rate", best.cost.server_us, 120.0, "µs")
+        + at_least("of the ceiling of our own SQL", 100.0 * best.per_s / best.ceiling.per_s, 80.0, "%")
+        + at_most("the database's CPU a write (NestJS: 1,100-1,500)", best.cost.postgres_us, 650.0, "µs")
 }
 
 /// Makes sure that the kept SQL is what the server sends, and gives pgbench the values that the server sent with it.
@@ -80,37 +57,16 @@ async fn prepare(
         let bytes = post(&organisation.authorization, date, 1);
         connection.send(&bytes).await.expect(201);
     };
-    let sent = capture::statements(
-        platform,
-        &organisation.database,
-        "insert into school.attendance_mark",
-        post,
-    )
-    .await;
+    let sent = capture::statements(platform, &organisation.database, "insert into school.attendance_mark", post).await;
     capture::compare(&capture::script(SQL), &sent);
     say("  the ceiling's SQL is what the server sends");
     let (postgres, database) = (&platform.postgres, &organisation.database);
-    let sql = TURNS
-        .replace("{turns}", &turns.to_string())
-        .replace("{class}", &CLASS.to_string());
+    let sql = TURNS.replace("{turns}", &turns.to_string()).replace("{class}", &CLASS.to_string());
     postgres.run(database, &sql).await;
-    let mut values = vec![
-        ("n", "0".to_owned()),
-        ("date", date.to_owned()),
-        ("everyone", "true".into()),
-        ("nobody", "{}".into()),
-    ];
-    values.extend([
-        ("traceparent", "-".to_owned()),
-        ("reasons", format!("{{{}}}", vec!["null"; CLASS].join(","))),
-    ]);
-    let counts = [
-        ("enrolled", 40),
-        ("present", 36),
-        ("away", 2),
-        ("late", 2),
-        ("excused", 0),
-    ];
+    let mut values =
+        vec![("n", "0".to_owned()), ("date", date.to_owned()), ("everyone", "true".into()), ("nobody", "{}".into())];
+    values.extend([("traceparent", "-".to_owned()), ("reasons", format!("{{{}}}", vec!["null"; CLASS].join(",")))]);
+    let counts = [("enrolled", 40), ("present", 36), ("away", 2), ("late", 2), ("excused", 0)];
     values.extend(counts.map(|(name, count)| (name, count.to_string())));
     for (name, expression) in [
         ("at", "max(time)::text"),
@@ -121,12 +77,7 @@ async fn prepare(
         ("subjects", "array_agg(subject order by position)::text"),
         ("data", "array_agg(data::text order by position)::text"),
     ] {
-        values.push((
-            name,
-            postgres
-                .ask(database, &format!("select {expression} from hitaji.outbox"))
-                .await,
-        ));
+        values.push((name, postgres.ask(database, &format!("select {expression} from hitaji.outbox")).await));
     }
     for (name, expression) in [
         ("request", "request_id"),
@@ -155,17 +106,8 @@ async fn prepare(
 /// The request of turn `n`.
 pub fn post(authorization: &str, date: &str, n: usize) -> Vec<u8> {
     let key = format!("\"{}\"", hitaji_core::new_id());
-    let headers = [
-        ("authorization", authorization),
-        ("content-type", "application/json"),
-        ("idempotency-key", &key),
-    ];
-    request(
-        "POST",
-        PATH,
-        &headers,
-        &Turn::new(n).body(date, &school::id(REGISTER, n)),
-    )
+    let headers = [("authorization", authorization), ("content-type", "application/json"), ("idempotency-key", &key)];
+    request("POST", PATH, &headers, &Turn::new(n).body(date, &school::id(REGISTER, n)))
 }
 
 /// The middle one, by rate, of several rounds.
@@ -184,9 +126,8 @@ async fn level(
         let ceiling = ceiling(platform, organisation, values, clients, each).await;
         school::clear(platform, organisation).await;
         let client = |client: usize| {
-            let requests: Vec<Vec<u8>> = (1..=each)
-                .map(|n| post(&organisation.authorization, date, client * each + n))
-                .collect();
+            let requests: Vec<Vec<u8>> =
+                (1..=each).map(|n| post(&organisation.authorization, date, client * each + n)).collect();
             requests.into_iter()
         };
         let clients_requests = (0..clients).map(client).collect();
@@ -207,11 +148,7 @@ async fn level(
             ceiling.postgres_us,
             100.0 * done.per_s / ceiling.per_s
         ));
-        all.push(Round {
-            per_s: done.per_s,
-            cost,
-            ceiling,
-        });
+        all.push(Round { per_s: done.per_s, cost, ceiling });
     }
     all.sort_by(|one, other| one.per_s.total_cmp(&other.per_s));
     all.swap_remove(all.len() / 2)
@@ -233,17 +170,9 @@ async fn ceiling(
     let mut values = values.to_vec();
     values.push(("each", each.to_string()));
     let run = async |script: &Path| {
-        let run = Run {
-            script,
-            clients,
-            length: Length::Turns(each),
-            values: &values,
-        };
+        let run = Run { script, clients, length: Length::Turns(each), values: &values };
         pgbench::run(platform, &organisation.database, &organisation.role, &run).await
     };
     let (ids, whole) = (run(&ids).await, run(&whole).await);
-    Ceiling {
-        per_s: 1.0 / (1.0 / whole.per_s - 1.0 / ids.per_s),
-        postgres_us: whole.postgres_us - ids.postgres_us,
-    }
+    Ceiling { per_s: 1.0 / (1.0 / whole.per_s - 1.0 / ids.per_s), postgres_us: whole.postgres_us - ids.postgres_us }
 }

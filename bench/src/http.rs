@@ -56,15 +56,9 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -
 
 impl Connection {
     pub async fn open(address: &str) -> Connection {
-        let stream = TcpStream::connect(address)
-            .await
-            .expect("the server takes connections");
+        let stream = TcpStream::connect(address).await.expect("the server takes connections");
         stream.set_nodelay(true).expect("a socket option");
-        Connection {
-            stream,
-            buffer: Vec::with_capacity(64 << 10),
-            cookies: Vec::new(),
-        }
+        Connection { stream, buffer: Vec::with_capacity(64 << 10), cookies: Vec::new() }
     }
 
     /// Sends and reads the whole answer.
@@ -72,25 +66,10 @@ impl Connection {
         self.stream.write_all(request).await.expect("the server reads");
         let head_length = self.read_until_head().await;
         let head = String::from_utf8_lossy(&self.buffer[..head_length]).into_owned();
-        let mut reply = Reply {
-            status: 0,
-            head,
-            body: Vec::new(),
-        };
-        reply.status = reply
-            .head
-            .get(9..12)
-            .and_then(|code| code.parse().ok())
-            .unwrap_or_default();
-        assert!(
-            reply.headers("transfer-encoding").next().is_none(),
-            "this client reads whole bodies only"
-        );
-        let length: usize = reply
-            .headers("content-length")
-            .next()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
+        let mut reply = Reply { status: 0, head, body: Vec::new() };
+        reply.status = reply.head.get(9..12).and_then(|code| code.parse().ok()).unwrap_or_default();
+        assert!(reply.headers("transfer-encoding").next().is_none(), "this client reads whole bodies only");
+        let length: usize = reply.headers("content-length").next().and_then(|text| text.parse().ok()).unwrap_or(0);
         while self.buffer.len() < head_length + length {
             self.read_more().await;
         }
@@ -110,11 +89,7 @@ impl Connection {
     }
 
     async fn read_more(&mut self) {
-        let read = self
-            .stream
-            .read_buf(&mut self.buffer)
-            .await
-            .expect("the server answers");
+        let read = self.stream.read_buf(&mut self.buffer).await.expect("the server answers");
         assert!(read > 0, "the server closed the connection");
     }
 
@@ -126,38 +101,21 @@ impl Connection {
 
     pub async fn json(&mut self, method: &str, path: &str, authorization: &str, body: &Value) -> Reply {
         let key = format!("\"{}\"", hitaji_core::new_id());
-        let headers = [
-            ("authorization", authorization),
-            ("content-type", "application/json"),
-            ("idempotency-key", &key),
-        ];
-        self.send(&request(method, path, &headers, &body.to_string()))
-            .await
+        let headers =
+            [("authorization", authorization), ("content-type", "application/json"), ("idempotency-key", &key)];
+        self.send(&request(method, path, &headers, &body.to_string())).await
     }
 
     pub async fn get(&mut self, path: &str, authorization: &str) -> Reply {
-        self.send(&request("GET", path, &[("authorization", authorization)], ""))
-            .await
+        self.send(&request("GET", path, &[("authorization", authorization)], "")).await
     }
 
     /// As a browser: with the cookies it was given.
     pub async fn visit(&mut self, method: &str, path: &str, form: &[(String, String)]) -> Reply {
-        let cookies: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        let headers = [
-            ("cookie", cookies.join("; ")),
-            ("content-type", "application/x-www-form-urlencoded".into()),
-        ];
-        let headers: Vec<(&str, &str)> = headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let headers = [("cookie", cookies.join("; ")), ("content-type", "application/x-www-form-urlencoded".into())];
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let reply = self.send(&request(method, path, &headers, &body)).await;
         for cookie in reply.headers("set-cookie") {
             let Some((name, value)) = cookie.split(';').next().and_then(|pair| pair.split_once('=')) else {

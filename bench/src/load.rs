@@ -21,11 +21,7 @@ pub struct Cost {
 impl Cost {
     pub fn between(before: [Duration; 3], after: [Duration; 3], requests: usize) -> Cost {
         let each = |index: usize| micros(after[index].saturating_sub(before[index])) / requests as f64;
-        Cost {
-            server_us: each(0),
-            postgres_us: each(1),
-            generator_us: each(2),
-        }
+        Cost { server_us: each(0), postgres_us: each(1), generator_us: each(2) }
     }
 }
 
@@ -55,8 +51,5 @@ where
     for client in running {
         times.extend(client.await.expect("a client that ended in order"));
     }
-    Done {
-        per_s: times.len() as f64 / started.elapsed().as_secs_f64(),
-        times: Times::new(times),
-    }
+    Done { per_s: times.len() as f64 / started.elapsed().as_secs_f64(), times: Times::new(times) }
 }

@@ -9,10 +9,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// One line on what the figures below it were measured on.
 pub fn header() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let memory: u64 = memory.lines().next().and_then(number).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -21,13 +18,8 @@ pub fn header() -> String {
         load_average(),
         model.trim_start_matches([' ', '\t', ':']),
         memory >> 20,
-        fs::read_to_string("/proc/sys/kernel/osrelease")
-            .unwrap_or_default()
-            .trim(),
-        answer(
-            crate::pgbench::program("postgres").to_str().unwrap_or_default(),
-            &["--version"]
-        ),
+        fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
+        answer(crate::pgbench::program("postgres").to_str().unwrap_or_default(), &["--version"]),
         answer("git", &["describe", "--always", "--dirty", "--abbrev=10"]),
     )
 }
@@ -39,10 +31,7 @@ pub fn load_average() -> String {
 
 fn answer(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    output.map_or_else(
-        |_| "?".to_owned(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
+    output.map_or_else(|_| "?".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn number(line: &str) -> Option<u64> {
@@ -53,9 +42,7 @@ fn number(line: &str) -> Option<u64> {
 fn stat(pid: i32) -> Vec<i64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    rest.split_whitespace()
-        .map(|word| word.parse().unwrap_or(0))
-        .collect()
+    rest.split_whitespace().map(|word| word.parse().unwrap_or(0)).collect()
 }
 
 /// User and system time of a process.
@@ -80,9 +67,6 @@ fn ticks(fields: &[i64]) -> Duration {
 /// Resident memory of a process in MiB.
 pub fn resident_mib(pid: i32) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kib = text
-        .lines()
-        .find(|line| line.starts_with("VmRSS"))
-        .and_then(number);
+    let kib = text.lines().find(|line| line.starts_with("VmRSS")).and_then(number);
     kib.unwrap_or_default() as f64 / 1024.0
 }

@@ -46,9 +46,7 @@ impl Size {
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let mut wished: Vec<String> = std::env::args().skip(1).collect();
-    let size = Size {
-        quick: wished.iter().any(|word| word == "--quick"),
-    };
+    let size = Size { quick: wished.iter().any(|word| word == "--quick") };
     wished.retain(|word| word != "--quick");
     let known = ["h1", "h5", "h6", "h7", "h15", "h16"];
     if wished.iter().any(|word| !known.contains(&word.as_str())) {
@@ -56,10 +54,7 @@ async fn main() -> std::process::ExitCode {
         return std::process::ExitCode::FAILURE;
     }
     let mut missed = 0;
-    for name in known
-        .iter()
-        .filter(|name| wished.is_empty() || wished.iter().any(|word| word == *name))
-    {
+    for name in known.iter().filter(|name| wished.is_empty() || wished.iter().any(|word| word == *name)) {
         say(&format!("\n{}", machine::header()));
         missed += match *name {
             "h1" => h1::run(size).await,
@@ -70,9 +65,6 @@ async fn main() -> std::process::ExitCode {
             _ => h16::run(size).await,
         };
     }
-    say(&format!(
-        "\n{missed} missed; load average at the end {}",
-        machine::load_average()
-    ));
+    say(&format!("\n{missed} missed; load average at the end {}", machine::load_average()));
     std::process::ExitCode::SUCCESS
 }

@@ -27,19 +27,11 @@ impl Organisation {
             "organisation": name, "country": "KE", "currency": "KES", "time_zone": "Africa/Nairobi", "products": ["school"],
             "name": "Wanjiku Kamau", "email": email, "password": PASSWORD,
         });
-        let done = connection
-            .json("POST", "/identity/v1/sign-ups", "", &body)
-            .await
-            .expect(201)
-            .json();
+        let done = connection.json("POST", "/identity/v1/sign-ups", "", &body).await.expect(201).json();
         let id = done["organisation_id"].as_str().expect("an id").to_owned();
         let asked = json!({"organisation": done["slug"], "account": email, "scope": ""});
         let peer = platform.peer();
-        let token = connection
-            .json("POST", "/identity/v1/operator-tokens", &peer, &asked)
-            .await
-            .expect(200)
-            .json();
+        let token = connection.json("POST", "/identity/v1/operator-tokens", &peer, &asked).await.expect(200).json();
         let name = |column: &str| format!("select {column} from directory.database where tenant_id = '{id}'");
         Organisation {
             authorization: format!("Bearer {}", token["access_token"].as_str().expect("a token")),
@@ -83,39 +75,21 @@ impl Newcomer {
     }
 
     pub async fn sign_up(&mut self) -> Reply {
-        self.connection
-            .visit("POST", "/sign-up", &self.form)
-            .await
-            .expect(303)
+        self.connection.visit("POST", "/sign-up", &self.form).await.expect(303)
     }
 
     /// The code flow, as the browser application runs it after the sign-up.
     pub async fn token(&mut self, origin: &str) -> String {
         let callback = format!("{origin}/callback");
         let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([
-                ("response_type", "code"),
-                ("client_id", "hitaji-web"),
-                ("redirect_uri", &callback),
-            ])
-            .extend_pairs([
-                ("scope", "openid profile email hitaji"),
-                ("state", "s"),
-                ("nonce", "n"),
-            ])
+            .extend_pairs([("response_type", "code"), ("client_id", "hitaji-web"), ("redirect_uri", &callback)])
+            .extend_pairs([("scope", "openid profile email hitaji"), ("state", "s"), ("nonce", "n")])
             .extend_pairs([("code_challenge", CHALLENGE), ("code_challenge_method", "S256")])
             .finish();
-        let leads = self
-            .connection
-            .visit("GET", &format!("/oauth/authorize?{query}"), &[])
-            .await
-            .expect(303);
+        let leads = self.connection.visit("GET", &format!("/oauth/authorize?{query}"), &[]).await.expect(303);
         let target = leads.headers("location").next().expect("a location").to_owned();
         let target = url::Url::parse(&target).expect("an address");
-        let code = target
-            .query_pairs()
-            .find(|(name, _)| name == "code")
-            .map(|(_, value)| value.into_owned());
+        let code = target.query_pairs().find(|(name, _)| name == "code").map(|(_, value)| value.into_owned());
         let form = [
             ("grant_type", "authorization_code"),
             ("client_id", "hitaji-web"),
@@ -124,22 +98,14 @@ impl Newcomer {
             ("code_verifier", VERIFIER),
         ];
         let form = form.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let tokens = self
-            .connection
-            .visit("POST", "/oauth/token", &form)
-            .await
-            .expect(200)
-            .json();
+        let tokens = self.connection.visit("POST", "/oauth/token", &form).await.expect(200).json();
         format!("Bearer {}", tokens["access_token"].as_str().expect("a token"))
     }
 
     /// One record of the new organisation's own.
     pub async fn write(&mut self, authorization: &str) {
         let subject = json!({"name": "Mathematics", "code": "MAT"});
-        self.connection
-            .json("POST", "/school/v1/subjects", authorization, &subject)
-            .await
-            .expect(201);
+        self.connection.json("POST", "/school/v1/subjects", authorization, &subject).await.expect(201);
     }
 }
 
@@ -147,42 +113,21 @@ impl Newcomer {
 pub async fn refused_sign_in(connection: &mut Connection, form: &[(String, String)], email: &str) {
     let mut form = form.to_vec();
     form.retain(|(name, _)| name != "email" && name != "password");
-    form.extend([
-        ("email".to_owned(), email.to_owned()),
-        ("password".to_owned(), PASSWORD.to_owned()),
-    ]);
+    form.extend([("email".to_owned(), email.to_owned()), ("password".to_owned(), PASSWORD.to_owned())]);
     connection.visit("POST", "/sign-in", &form).await.expect(422);
 }
 
 /// The fields of the page's first form with the values they have.
 pub fn hidden(html: &str) -> Vec<(String, String)> {
-    let form = html
-        .split("<form")
-        .nth(1)
-        .and_then(|rest| rest.split("</form>").next())
-        .expect("a form");
-    let inputs = form
-        .split("<input")
-        .skip(1)
-        .filter_map(|rest| rest.split('>').next());
+    let form = html.split("<form").nth(1).and_then(|rest| rest.split("</form>").next()).expect("a form");
+    let inputs = form.split("<input").skip(1).filter_map(|rest| rest.split('>').next());
     inputs
-        .filter_map(|input| {
-            Some((
-                attribute(input, "name")?,
-                attribute(input, "value").unwrap_or_default(),
-            ))
-        })
+        .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default())))
         .collect()
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let start = tag.find(&format!(" {name}=\"")).map(|at| at + name.len() + 3)?;
     let value = tag[start..].split('"').next()?;
-    Some(
-        value
-            .replace("&#x2f;", "/")
-            .replace("&amp;", "&")
-            .replace("&quot;", "\"")
-            .replace("&#x27;", "'"),
-    )
+    Some(value.replace("&#x2f;", "/").replace("&amp;", "&").replace("&quot;", "\"").replace("&#x27;", "'"))
 }

@@ -6,16 +6,10 @@ use std::time::Duration;
 
 /// A program of the newest installed PostgreSQL, else the one on the PATH.
 pub fn program(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions
         .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse::<u32>().ok()?,
-                entry.path().join("bin").join(name),
-            ))
+            Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin").join(name)))
         })
         .filter(|(_, path)| path.exists())
         .max();
@@ -48,15 +42,8 @@ pub async fn run(platform: &Platform, database: &str, role: &str, run: &Run<'_>)
     platform.halt(true);
     let before = platform.cpu()[1];
     let mut command = Command::new(program("pgbench"));
-    command.args([
-        "--no-vacuum",
-        "--protocol=prepared",
-        "--client",
-        &run.clients.to_string(),
-    ]);
-    command
-        .args(["--jobs", &run.clients.min(2).to_string(), "--file"])
-        .arg(run.script);
+    command.args(["--no-vacuum", "--protocol=prepared", "--client", &run.clients.to_string()]);
+    command.args(["--jobs", &run.clients.min(2).to_string(), "--file"]).arg(run.script);
     match run.length {
         Length::Seconds(seconds) => command.args(["--time", &seconds.to_string()]),
         Length::Turns(turns) => command.args(["--transactions", &turns.to_string()]),
@@ -64,35 +51,21 @@ pub async fn run(platform: &Platform, database: &str, role: &str, run: &Run<'_>)
     for (name, value) in run.values {
         command.arg(format!("--define={name}={value}"));
     }
-    command
-        .envs(platform.postgres.variables(database, role))
-        .stdin(Stdio::null());
-    let output = tokio::process::Command::from(command)
-        .output()
-        .await
-        .expect("pgbench is installed");
+    command.envs(platform.postgres.variables(database, role)).stdin(Stdio::null());
+    let output = tokio::process::Command::from(command).output().await.expect("pgbench is installed");
     // Its backends end a moment after it; only then is their time the postmaster's.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let used = platform.cpu()[1].saturating_sub(before);
     platform.halt(false);
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && !errors.contains("aborted"),
-        "pgbench: {errors}"
-    );
+    assert!(output.status.success() && !errors.contains("aborted"), "pgbench: {errors}");
     let done = figure(&text, "number of transactions actually processed: ");
-    Ceiling {
-        per_s: figure(&text, "tps = "),
-        postgres_us: micros(used) / done,
-    }
+    Ceiling { per_s: figure(&text, "tps = "), postgres_us: micros(used) / done }
 }
 
 fn figure(text: &str, label: &str) -> f64 {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(label))
-        .expect("a figure of pgbench");
+    let line = text.lines().find_map(|line| line.strip_prefix(label)).expect("a figure of pgbench");
     let number = line.split(['/', ' ']).next().unwrap_or_default();
     number.parse().expect("a number of pgbench")
 }

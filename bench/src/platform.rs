@@ -38,11 +38,7 @@ impl Drop for Server {
 pub fn binary() -> PathBuf {
     let ours = std::env::current_exe().expect("a path of our own");
     let path = ours.with_file_name("hitaji");
-    assert!(
-        path.exists(),
-        "{} is missing: cargo build --release -p hitaji",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: cargo build --release -p hitaji", path.display());
     path
 }
 
@@ -69,33 +65,15 @@ impl Platform {
     pub async fn serve(&mut self, settings: &[(&str, &str)]) -> Duration {
         self.server = None;
         let mut command = Command::new(binary());
-        command
-            .arg("serve")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command
-            .env("HITAJI__DATABASE__ADMIN_URL", self.postgres.url())
-            .env("HITAJI__DATABASE__CONTROL", CONTROL);
-        command
-            .env("HITAJI__KEYS__MASTER", self.master.to_base64())
-            .env("HITAJI__SERVER__ORIGIN", self.origin());
-        command
-            .env("HITAJI__SERVER__LISTEN", &self.address)
-            .env("HITAJI__LOG__LEVEL", "info");
+        command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env("HITAJI__DATABASE__ADMIN_URL", self.postgres.url()).env("HITAJI__DATABASE__CONTROL", CONTROL);
+        command.env("HITAJI__KEYS__MASTER", self.master.to_base64()).env("HITAJI__SERVER__ORIGIN", self.origin());
+        command.env("HITAJI__SERVER__LISTEN", &self.address).env("HITAJI__LOG__LEVEL", "info");
         command.env("HITAJI__SERVER__OPERATIONS_LISTEN", &self.operations);
-        for limit in [
-            "ORGANISATION_PER_S",
-            "ORGANISATION_BURST",
-            "SUBJECT_PER_S",
-            "SUBJECT_BURST",
-        ] {
+        for limit in ["ORGANISATION_PER_S", "ORGANISATION_BURST", "SUBJECT_PER_S", "SUBJECT_BURST"] {
             command.env(format!("HITAJI__LIMITS__{limit}"), "1000000");
         }
-        let throttles = [
-            "ATTEMPTS_PER_ADDRESS_PER_MINUTE",
-            "SIGN_UPS_PER_ADDRESS_PER_MINUTE",
-        ];
+        let throttles = ["ATTEMPTS_PER_ADDRESS_PER_MINUTE", "SIGN_UPS_PER_ADDRESS_PER_MINUTE"];
         for limit in throttles.iter().chain(&["TOKEN_REQUESTS_PER_ADDRESS_PER_SECOND"]) {
             command.env(format!("HITAJI__IDENTITY__{limit}"), "1000000");
         }
@@ -105,10 +83,7 @@ impl Platform {
         let started = Instant::now();
         self.server = Some(Server(command.spawn().expect("the binary starts")));
         while !self.is_ready().await {
-            assert!(
-                started.elapsed() < Duration::from_secs(60),
-                "the server did not become ready"
-            );
+            assert!(started.elapsed() < Duration::from_secs(60), "the server did not become ready");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         started.elapsed()
@@ -118,19 +93,11 @@ impl Platform {
         if tokio::net::TcpStream::connect(&self.address).await.is_err() {
             return false;
         }
-        Connection::open(&self.address)
-            .await
-            .get("/readyz", "")
-            .await
-            .status
-            == 200
+        Connection::open(&self.address).await.get("/readyz", "").await.status == 200
     }
 
     pub fn origin(&self) -> String {
-        format!(
-            "http://localhost:{}",
-            self.address.rsplit(':').next().unwrap_or_default()
-        )
+        format!("http://localhost:{}", self.address.rsplit(':').next().unwrap_or_default())
     }
 
     pub fn pid(&self) -> i32 {
@@ -141,11 +108,7 @@ impl Platform {
     /// Processor time of the server, of PostgreSQL and of this process.
     pub fn cpu(&self) -> [Duration; 3] {
         let ours = i32::try_from(std::process::id()).unwrap_or_default();
-        [
-            machine::cpu(self.pid()),
-            machine::postgres_cpu(self.postgres.pid()),
-            machine::cpu(ours),
-        ]
+        [machine::cpu(self.pid()), machine::postgres_cpu(self.postgres.pid()), machine::cpu(ours)]
     }
 
     /// Halts the server while something else is measured, or lets it go on.
@@ -157,37 +120,20 @@ impl Platform {
 
     /// `Peer …`: the right of the command line, for tokens and for what services ask each other.
     pub fn peer(&self) -> String {
-        let claims =
-            json!({"service": "operator", "exp": Clock::system().now().timestamp() + 60}).to_string();
+        let claims = json!({"service": "operator", "exp": Clock::system().now().timestamp() + 60}).to_string();
         let signature = self.master.sign("peer-token", claims.as_bytes());
-        format!(
-            "Peer {}.{}",
-            URL_SAFE_NO_PAD.encode(claims),
-            URL_SAFE_NO_PAD.encode(signature)
-        )
+        format!("Peer {}.{}", URL_SAFE_NO_PAD.encode(claims), URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// The sum of seconds and the number of requests of a route so far, by the server's own histogram.
     pub async fn served(&self, route: &str) -> (f64, f64) {
-        let page = Connection::open(&self.operations)
-            .await
-            .get("/metrics", "")
-            .await
-            .expect(200)
-            .text();
+        let page = Connection::open(&self.operations).await.get("/metrics", "").await.expect(200).text();
         let label = format!("route=\"{route}\"");
         let sum = |name: &str| -> f64 {
-            let lines = page
-                .lines()
-                .filter(|line| line.starts_with(name) && line.contains(&label));
-            lines
-                .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-                .sum()
+            let lines = page.lines().filter(|line| line.starts_with(name) && line.contains(&label));
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
         };
-        (
-            sum("http_request_duration_seconds_sum"),
-            sum("http_request_duration_seconds_count"),
-        )
+        (sum("http_request_duration_seconds_sum"), sum("http_request_duration_seconds_count"))
     }
 
     pub async fn stop(mut self) {

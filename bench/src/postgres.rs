@@ -21,9 +21,7 @@ impl Postgres {
         let folder = TempDir::with_prefix("hitaji-bench-").expect("a scratch folder");
         // PostgreSQL runs as another account than root, and must get to its data in here.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).expect("permissions");
-        let cluster = PrivateCluster::start(folder.path(), Durability::Real)
-            .await
-            .expect("PostgreSQL starts");
+        let cluster = PrivateCluster::start(folder.path(), Durability::Real).await.expect("PostgreSQL starts");
         let _watch = stop_with_us(&cluster);
         Postgres { cluster, folder, _watch }
     }
@@ -51,10 +49,7 @@ impl Postgres {
     /// What pgbench and its like need to connect to `database` as the same role as the server, by the same socket.
     pub fn variables(&self, database: &str, role: &str) -> Vec<(&'static str, String)> {
         let url = url::Url::parse(self.url()).expect("a URL");
-        let socket = url
-            .query_pairs()
-            .find(|(name, _)| name == "host")
-            .map(|(_, value)| value.into_owned());
+        let socket = url.query_pairs().find(|(name, _)| name == "host").map(|(_, value)| value.into_owned());
         vec![
             ("PGHOST", socket.expect("a socket folder")),
             ("PGPORT", url.port().unwrap_or_default().to_string()),
@@ -67,18 +62,13 @@ impl Postgres {
 
     /// A connection as the superuser.
     pub async fn connect(&self, database: &str) -> PgConnection {
-        PgConnection::connect_with(&self.options().database(database))
-            .await
-            .expect("a connection")
+        PgConnection::connect_with(&self.options().database(database)).await.expect("a connection")
     }
 
     /// Runs statements as the superuser.
     pub async fn run(&self, database: &str, sql: &str) {
         let mut conn = self.connect(database).await;
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut conn)
-            .await
-            .expect("the SQL runs");
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.expect("the SQL runs");
         conn.close().await.expect("a goodbye");
     }
 
@@ -88,19 +78,14 @@ impl Postgres {
         T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
     {
         let mut conn = self.connect(database).await;
-        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
-            .fetch_one(&mut conn)
-            .await
-            .expect("the query answers")
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut conn).await.expect("the query answers")
     }
 
     /// Waits until a query answers true.
     pub async fn wait_for(&self, database: &str, sql: &str) {
         let mut conn = self.connect(database).await;
         for _ in 0..12_000 {
-            let there = sqlx::query_scalar::<_, bool>(AssertSqlSafe(sql.to_owned()))
-                .fetch_one(&mut conn)
-                .await;
+            let there = sqlx::query_scalar::<_, bool>(AssertSqlSafe(sql.to_owned())).fetch_one(&mut conn).await;
             if there.expect("the query answers") {
                 return;
             }

@@ -24,9 +24,7 @@ impl Times {
     /// The time that `percent` of all do not exceed, in milliseconds.
     pub fn ms(&self, percent: f64) -> f64 {
         let rank = (self.0.len() as f64 * percent / 100.0).ceil() as usize;
-        self.0
-            .get(rank.clamp(1, self.0.len().max(1)) - 1)
-            .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+        self.0.get(rank.clamp(1, self.0.len().max(1)) - 1).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
     }
 }
 
@@ -52,14 +50,8 @@ pub fn at_least(what: &str, figure: f64, target: f64, unit: &str) -> usize {
 
 fn verdict(what: &str, figure: f64, relation: &str, target: f64, unit: &str, kept: bool) -> usize {
     let word = if kept { "ok" } else { "MISSED" };
-    let ratio = if target > 0.0 {
-        format!("  ratio {:.2}", figure / target)
-    } else {
-        String::new()
-    };
-    say(&format!(
-        "  {word:<6} {what:<50} {figure:>9.2} {unit}  target {relation} {target} {unit}{ratio}"
-    ));
+    let ratio = if target > 0.0 { format!("  ratio {:.2}", figure / target) } else { String::new() };
+    say(&format!("  {word:<6} {what:<50} {figure:>9.2} {unit}  target {relation} {target} {unit}{ratio}"));
     usize::from(!kept)
 }
 

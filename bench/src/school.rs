@@ -24,10 +24,7 @@ pub async fn fill(platform: &Platform, organisation: &Organisation, streams: usi
         .replace("{class}", &CLASS.to_string())
         .replace("{with_guardian}", &WITH_GUARDIAN.to_string());
     platform.postgres.run(&organisation.database, &sql).await;
-    platform
-        .postgres
-        .run(&organisation.database, "vacuum analyze")
-        .await;
+    platform.postgres.run(&organisation.database, "vacuum analyze").await;
 }
 
 /// Which register comes at turn `n`, counted from 1: a class, and a roll call of today's two.
@@ -39,10 +36,7 @@ pub struct Turn {
 
 impl Turn {
     pub fn new(n: usize) -> Turn {
-        Turn {
-            stream: (n - 1) / 2 + 1,
-            afternoon: n.is_multiple_of(2),
-        }
+        Turn { stream: (n - 1) / 2 + 1, afternoon: n.is_multiple_of(2) }
     }
 
     /// The body of the request: 36 present, 2 absent whose guardians want to know, 2 late.
@@ -50,12 +44,8 @@ impl Turn {
         let pupil = |place: usize| id(STUDENT, (self.stream - 1) * CLASS + place);
         let first = if self.afternoon { 3 } else { 1 };
         let exception = |place, code| format!(r#"{{"student_id":"{}","code":"{code}"}}"#, pupil(place));
-        let exceptions = [
-            exception(first, "absent"),
-            exception(first + 1, "absent"),
-            exception(5, "late"),
-            exception(6, "late"),
-        ];
+        let exceptions =
+            [exception(first, "absent"), exception(first + 1, "absent"), exception(5, "late"), exception(6, "late")];
         format!(
             r#"{{"id":"{register}","stream_id":"{}","date":"{date}","roll_call":"{}","default":"present","exceptions":[{}]}}"#,
             id(STREAM, self.stream),
@@ -67,13 +57,7 @@ impl Turn {
 
 /// Today in the organisation's time zone.
 pub async fn today(platform: &Platform, organisation: &Organisation) -> String {
-    platform
-        .postgres
-        .ask(
-            &organisation.database,
-            "select ((now() at time zone 'Africa/Nairobi')::date)::text",
-        )
-        .await
+    platform.postgres.ask(&organisation.database, "select ((now() at time zone 'Africa/Nairobi')::date)::text").await
 }
 
 /// Waits until every event of the organisation has its number.
@@ -87,9 +71,6 @@ pub async fn clear(platform: &Platform, organisation: &Organisation) {
     drained(platform, organisation).await;
     let tables = "school.attendance_mark, school.attendance_register, school.guardian_notice, hitaji.outbox, hitaji.audit, \
         hitaji.idempotency";
-    platform
-        .postgres
-        .run(&organisation.database, &format!("truncate {tables}"))
-        .await;
+    platform.postgres.run(&organisation.database, &format!("truncate {tables}")).await;
     platform.postgres.run(&organisation.database, "checkpoint").await;
 }

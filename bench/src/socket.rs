@@ -22,11 +22,7 @@ impl Socket {
             ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ];
         let upgrade = request("GET", "/socket.io/?EIO=4&transport=websocket", &headers, "");
-        connection
-            .stream
-            .write_all(&upgrade)
-            .await
-            .expect("the server reads");
+        connection.stream.write_all(&upgrade).await.expect("the server reads");
         let head = connection.read_until_head().await;
         let (stream, buffer) = connection.into_parts(head);
         let mut socket = Socket { stream, buffer };
@@ -36,14 +32,9 @@ impl Socket {
         socket.send(&format!("40{}", json!({"token": token}))).await;
         let connected = socket.message().await;
         assert!(connected.starts_with("40"), "socket.io connects: {connected}");
-        socket
-            .send(&format!("420{}", json!(["subscribe", {"topic": topic}])))
-            .await;
+        socket.send(&format!("420{}", json!(["subscribe", {"topic": topic}]))).await;
         let subscribed = socket.message().await;
-        assert!(
-            subscribed.starts_with("430") && subscribed.contains("\"ok\":true"),
-            "it subscribes: {subscribed}"
-        );
+        assert!(subscribed.starts_with("430") && subscribed.contains("\"ok\":true"), "it subscribes: {subscribed}");
         socket
     }
 
@@ -92,10 +83,7 @@ impl Socket {
         let (start, length) = match short {
             126 => {
                 self.need(4).await;
-                (
-                    4,
-                    usize::from(u16::from_be_bytes([self.buffer[2], self.buffer[3]])),
-                )
+                (4, usize::from(u16::from_be_bytes([self.buffer[2], self.buffer[3]])))
             }
             127 => panic!("the server sends short messages only"),
             _ => (2, short),
@@ -108,11 +96,7 @@ impl Socket {
 
     async fn need(&mut self, length: usize) {
         while self.buffer.len() < length {
-            let read = self
-                .stream
-                .read_buf(&mut self.buffer)
-                .await
-                .expect("the server sends");
+            let read = self.stream.read_buf(&mut self.buffer).await.expect("the server sends");
             assert!(read > 0, "the server closed the socket");
         }
     }

@@ -95,7 +95,8 @@ impl TestApp {
     pub async fn token(&self, slug: &str, email: &str, scope: &str) -> String {
         let request =
             OperatorTokenRequest { organisation: slug.to_owned(), account: email.to_owned(), scope: scope.to_owned() };
-        let asked = self.platform.peers().ask("test", "identity", http::Method::POST, "/identity/v1/operator-tokens", &request);
+        let asked =
+            self.platform.peers().ask("test", "identity", http::Method::POST, "/identity/v1/operator-tokens", &request);
         asked.await.map(|token: OperatorToken| token.access_token).expect("a token")
     }
 
@@ -140,7 +141,10 @@ impl TestApp {
     /// The events of one service at an organisation, oldest first: (type, data).
     pub async fn events(&self, tenant: TenantId) -> Vec<(String, Value)> {
         let mut conn = self.platform.databases().tenant(tenant).await.expect("the tenant's database");
-        sqlx::query_as("select type, data::jsonb from hitaji.outbox order by position").fetch_all(&mut *conn).await.expect("events")
+        sqlx::query_as("select type, data::jsonb from hitaji.outbox order by position")
+            .fetch_all(&mut *conn)
+            .await
+            .expect("events")
     }
 
     /// Rows of a statement on an organisation's database, as JSON objects.

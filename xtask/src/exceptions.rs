@@ -25,30 +25,19 @@ pub fn apply(tree: &Tree, findings: Vec<Finding>) -> Vec<Finding> {
         }
     }
     for exception in &exceptions {
-        let covered: Vec<&Finding> = findings
-            .iter()
-            .filter(|finding| exception.names(finding))
-            .collect();
+        let covered: Vec<&Finding> = findings.iter().filter(|finding| exception.names(finding)).collect();
         let largest = covered.iter().filter_map(|finding| finding.size).max();
         if covered.is_empty() {
-            let problem =
-                "this exception is no longer needed: remove the line, so that the list only shrinks";
+            let problem = "this exception is no longer needed: remove the line, so that the list only shrinks";
             left.push(Finding::new("exceptions", PATH, exception.line, problem));
         } else if let (Some(allowed), Some(largest)) = (exception.size, largest)
             && largest < allowed
         {
-            let problem = format!(
-                "{} has shrunk: write {largest} here instead of {allowed}",
-                exception.subject
-            );
+            let problem = format!("{} has shrunk: write {largest} here instead of {allowed}", exception.subject);
             left.push(Finding::new("exceptions", PATH, exception.line, problem));
         }
     }
-    left.extend(
-        findings
-            .into_iter()
-            .filter(|finding| !exceptions.iter().any(|exception| exception.covers(finding))),
-    );
+    left.extend(findings.into_iter().filter(|finding| !exceptions.iter().any(|exception| exception.covers(finding))));
     left
 }
 
@@ -61,22 +50,10 @@ fn parse(line: usize, text: &str) -> Result<Option<Exception>, String> {
         return Err("an exception needs its reason: rule subject [size] # reason".into());
     }
     match entry.split_whitespace().collect::<Vec<_>>().as_slice() {
-        [rule, subject] => Ok(Some(Exception {
-            line,
-            rule: (*rule).into(),
-            subject: (*subject).into(),
-            size: None,
-        })),
+        [rule, subject] => Ok(Some(Exception { line, rule: (*rule).into(), subject: (*subject).into(), size: None })),
         [rule, subject, size] => {
-            let size = size
-                .parse()
-                .map_err(|_| format!("'{size}' is no number of lines"))?;
-            Ok(Some(Exception {
-                line,
-                rule: (*rule).into(),
-                subject: (*subject).into(),
-                size: Some(size),
-            }))
+            let size = size.parse().map_err(|_| format!("'{size}' is no number of lines"))?;
+            Ok(Some(Exception { line, rule: (*rule).into(), subject: (*subject).into(), size: Some(size) }))
         }
         _ => Err("an exception reads: rule subject [size] # reason".into()),
     }
@@ -89,10 +66,7 @@ impl Exception {
 
     /// A length is only excepted up to the size that was written down.
     fn covers(&self, finding: &Finding) -> bool {
-        self.names(finding)
-            && finding
-                .size
-                .is_none_or(|size| self.size.is_some_and(|allowed| size <= allowed))
+        self.names(finding) && finding.size.is_none_or(|size| self.size.is_some_and(|allowed| size <= allowed))
     }
 }
 
@@ -101,26 +75,17 @@ mod tests {
     use super::*;
 
     fn after(list: &str, findings: Vec<Finding>) -> Vec<String> {
-        apply(&Tree::of(&[(PATH, list)]), findings)
-            .into_iter()
-            .map(|finding| finding.message)
-            .collect()
+        apply(&Tree::of(&[(PATH, list)]), findings).into_iter().map(|finding| finding.message).collect()
     }
 
     fn long(size: usize) -> Finding {
-        Finding {
-            size: Some(size),
-            ..Finding::new("file-length", "app/src/a.rs", 1, "too long")
-        }
+        Finding { size: Some(size), ..Finding::new("file-length", "app/src/a.rs", 1, "too long") }
     }
 
     #[test]
     fn an_exception_covers_its_finding_up_to_its_size() {
         assert!(after("file-length app/src/a.rs 600 # a table", vec![long(600)]).is_empty());
-        assert_eq!(
-            after("file-length app/src/a.rs 600 # a table", vec![long(601)]),
-            ["too long"]
-        );
+        assert_eq!(after("file-length app/src/a.rs 600 # a table", vec![long(601)]), ["too long"]);
     }
 
     #[test]

@@ -17,23 +17,12 @@ pub struct Finding {
 
 impl Finding {
     pub fn new(rule: &'static str, path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            line,
-            rule,
-            message: message.into(),
-            subject: path.into(),
-            size: None,
-        }
+        Self { path: path.into(), line, rule, message: message.into(), subject: path.into(), size: None }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{}:{}: {} [{}]",
-            self.path, self.line, self.message, self.rule
-        )
+        write!(out, "{}:{}: {} [{}]", self.path, self.line, self.message, self.rule)
     }
 }

@@ -14,12 +14,7 @@ use tree::Tree;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy(),
         _ => {
             eprintln!("usage: cargo xtask tidy");
@@ -42,11 +37,6 @@ fn tidy() -> ExitCode {
     for finding in &findings {
         eprintln!("{finding}");
     }
-    eprintln!(
-        "tidy: {} files, {} checks, {} findings",
-        tree.files.len(),
-        checks::ALL.len(),
-        findings.len()
-    );
+    eprintln!("tidy: {} files, {} checks, {} findings", tree.files.len(), checks::ALL.len(), findings.len());
     ExitCode::from(u8::from(!findings.is_empty()))
 }

@@ -36,27 +36,15 @@ pub struct Function {
 impl RustSource {
     pub fn parse(text: &str) -> Result<Self, syn::Error> {
         let syntax = syn::parse_file(text)?;
-        let mut finder = Finder {
-            functions: Vec::new(),
-            test_lines: Vec::new(),
-        };
+        let mut finder = Finder { functions: Vec::new(), test_lines: Vec::new() };
         finder.visit_file(&syntax);
         let mut tokens = Vec::new();
-        flatten(
-            text.parse::<TokenStream>().map_err(syn::Error::from)?,
-            &mut tokens,
-        );
-        Ok(Self {
-            tokens,
-            functions: finder.functions,
-            test_lines: finder.test_lines,
-        })
+        flatten(text.parse::<TokenStream>().map_err(syn::Error::from)?, &mut tokens);
+        Ok(Self { tokens, functions: finder.functions, test_lines: finder.test_lines })
     }
 
     pub fn in_test_module(&self, line: usize) -> bool {
-        self.test_lines
-            .iter()
-            .any(|(first, last)| (*first..=*last).contains(&line))
+        self.test_lines.iter().any(|(first, last)| (*first..=*last).contains(&line))
     }
 
     /// The lines where this sequence of words and marks begins; `"sleep ("` is the word and the bracket.
@@ -71,15 +59,10 @@ impl RustSource {
 
     /// String literals with their lines; documentation is not one.
     pub fn texts(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.tokens
-            .iter()
-            .enumerate()
-            .filter_map(|(index, token)| match &token.kind {
-                Kind::Text(text) if index < 2 || !self.tokens[index - 2].is("doc") => {
-                    Some((token.line, text.as_str()))
-                }
-                _ => None,
-            })
+        self.tokens.iter().enumerate().filter_map(|(index, token)| match &token.kind {
+            Kind::Text(text) if index < 2 || !self.tokens[index - 2].is("doc") => Some((token.line, text.as_str())),
+            _ => None,
+        })
     }
 }
 
@@ -120,17 +103,11 @@ fn flatten_group(group: &Group, tokens: &mut Vec<Token>) {
         Delimiter::None => None,
     };
     if let Some((open, _)) = marks {
-        tokens.push(Token {
-            line: group.span_open().start().line,
-            kind: Kind::Mark(open),
-        });
+        tokens.push(Token { line: group.span_open().start().line, kind: Kind::Mark(open) });
     }
     flatten(group.stream(), tokens);
     if let Some((_, close)) = marks {
-        tokens.push(Token {
-            line: group.span_close().start().line,
-            kind: Kind::Mark(close),
-        });
+        tokens.push(Token { line: group.span_close().start().line, kind: Kind::Mark(close) });
     }
 }
 
@@ -143,11 +120,7 @@ impl Finder {
     fn function(&mut self, signature: &syn::Signature, block: &syn::Block) {
         let line = signature.fn_token.span.start().line;
         let last = block.brace_token.span.close().end().line;
-        self.functions.push(Function {
-            name: signature.ident.to_string(),
-            line,
-            lines: last - line + 1,
-        });
+        self.functions.push(Function { name: signature.ident.to_string(), line, lines: last - line + 1 });
     }
 }
 
@@ -172,13 +145,10 @@ impl<'ast> Visit<'ast> for Finder {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         let is_test = item.attrs.iter().any(|attribute| {
             attribute.path().is_ident("cfg")
-                && attribute
-                    .parse_args::<syn::Path>()
-                    .is_ok_and(|condition| condition.is_ident("test"))
+                && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
         });
         if let (true, Some((braces, _))) = (is_test, &item.content) {
-            self.test_lines
-                .push((item.mod_token.span.start().line, braces.span.close().end().line));
+            self.test_lines.push((item.mod_token.span.start().line, braces.span.close().end().line));
         }
         syn::visit::visit_item_mod(self, item);
     }
@@ -190,8 +160,7 @@ mod tests {
 
     #[test]
     fn words_in_comments_and_strings_are_not_tokens() {
-        let source =
-            RustSource::parse("// sleep(1)\nfn wait() { let _ = \"sleep(2)\"; sleep(3); }\n").unwrap();
+        let source = RustSource::parse("// sleep(1)\nfn wait() { let _ = \"sleep(2)\"; sleep(3); }\n").unwrap();
         assert_eq!(source.find("sleep ("), [2]);
     }
 

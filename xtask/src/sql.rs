@@ -63,28 +63,20 @@ impl Token {
     }
 
     fn is_word(&self) -> bool {
-        self.text
-            .starts_with(|first: char| first.is_alphabetic() || first == '_')
+        self.text.starts_with(|first: char| first.is_alphabetic() || first == '_')
     }
 }
 
 /// Whether a string of a program is SQL, or a piece of it, rather than a sentence.
 pub fn is_sql(text: &str) -> bool {
     let tokens = tokens(text);
-    let has = |word: &str| {
-        tokens
-            .iter()
-            .any(|token| token.text == word || token.text == word.to_uppercase())
-    };
+    let has = |word: &str| tokens.iter().any(|token| token.text == word || token.text == word.to_uppercase());
     let pair = |first: &str, second: &str| {
-        tokens.windows(2).any(|pair| {
-            [first.to_owned(), first.to_uppercase()].contains(&pair[0].text) && pair[1].is(second)
-        })
+        tokens
+            .windows(2)
+            .any(|pair| [first.to_owned(), first.to_uppercase()].contains(&pair[0].text) && pair[1].is(second))
     };
-    (has("select") && has("from"))
-        || pair("insert", "into")
-        || pair("delete", "from")
-        || (has("update") && has("set"))
+    (has("select") && has("from")) || pair("insert", "into") || pair("delete", "from") || (has("update") && has("set"))
 }
 
 /// Whether it begins as a statement, not as a piece of one.
@@ -113,10 +105,7 @@ pub fn tokens(text: &str) -> Vec<Token> {
         };
         let (piece, tail) = rest.split_at(length);
         if is_token && piece != "\"" {
-            tokens.push(Token {
-                text: piece.into(),
-                line,
-            });
+            tokens.push(Token { text: piece.into(), line });
         }
         line += piece.matches('\n').count();
         rest = tail;
@@ -162,15 +151,8 @@ fn names_a_table(tokens: &[Token], index: usize) -> bool {
         "from" => !before("distinct") && !begins("revoke") && !inside_call(tokens, index),
         "join" | "references" => true,
         "into" => before("insert") || before("merge"),
-        "update" => {
-            index == 0
-                || [";", "(", ")", "$", "begin", "then", "else", "loop"]
-                    .iter()
-                    .any(|mark| before(mark))
-        }
-        "table" => ["create", "alter", "drop", "truncate", "unlogged", "lock"]
-            .iter()
-            .any(|word| before(word)),
+        "update" => index == 0 || [";", "(", ")", "$", "begin", "then", "else", "loop"].iter().any(|mark| before(mark)),
+        "table" => ["create", "alter", "drop", "truncate", "unlogged", "lock"].iter().any(|word| before(word)),
         "on" => {
             let is_first = !statement.iter().any(|token| token.is("on"));
             is_first && begins("create") && ["index", "trigger", "policy"].iter().any(|word| early(word))
@@ -181,9 +163,7 @@ fn names_a_table(tokens: &[Token], index: usize) -> bool {
 
 /// The words from the last `;` (or the border of a function's body) up to `index`.
 fn statement_before(tokens: &[Token], index: usize) -> &[Token] {
-    let begin = tokens[..index]
-        .iter()
-        .rposition(|token| token.text == ";" || token.text == "$");
+    let begin = tokens[..index].iter().rposition(|token| token.text == ";" || token.text == "$");
     &tokens[begin.map_or(0, |begin| begin + 1)..index]
 }
 
@@ -211,23 +191,13 @@ fn table_at(tokens: &[Token], mut at: usize) -> Option<Table> {
     {
         at += 1;
     }
-    let first = tokens
-        .get(at)
-        .filter(|token| token.is_word() && !token.is("set") && !token.is("select"))?;
+    let first = tokens.get(at).filter(|token| token.is_word() && !token.is("set") && !token.is("select"))?;
     let next = |offset: usize| tokens.get(at + offset).map(|token| token.text.as_str());
     let line = first.line;
     match (next(1), next(2)) {
-        (Some("."), Some(name)) => Some(Table {
-            schema: Some(first.text.clone()),
-            name: name.into(),
-            line,
-        }),
+        (Some("."), Some(name)) => Some(Table { schema: Some(first.text.clone()), name: name.into(), line }),
         (Some("("), _) if !is_table_with_columns(tokens, at) => None,
-        _ => Some(Table {
-            schema: None,
-            name: first.text.clone(),
-            line,
-        }),
+        _ => Some(Table { schema: None, name: first.text.clone(), line }),
     }
 }
 
@@ -237,11 +207,7 @@ fn is_table_with_columns(tokens: &[Token], at: usize) -> bool {
         .iter()
         .rev()
         .find(|token| token.is_word())
-        .is_some_and(|word| {
-            ["from", "join", "lateral", "only"]
-                .iter()
-                .any(|call| word.is(call))
-        })
+        .is_some_and(|word| ["from", "join", "lateral", "only"].iter().any(|call| word.is(call)))
 }
 
 /// Names given by `with a as (…)`, which need no schema.
@@ -263,28 +229,18 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Vec<String> {
-        let name = |table: Table| {
-            table
-                .schema
-                .map_or(table.name.clone(), |schema| format!("{schema}.{}", table.name))
-        };
+        let name = |table: Table| table.schema.map_or(table.name.clone(), |schema| format!("{schema}.{}", table.name));
         tables(&tokens(text)).into_iter().map(name).collect()
     }
 
     #[test]
     fn comments_and_values_are_not_read() {
-        assert_eq!(
-            names("select 'from x' /* from y */ from a.b -- join c\nwhere d = 'it''s from e'"),
-            ["a.b"]
-        );
+        assert_eq!(names("select 'from x' /* from y */ from a.b -- join c\nwhere d = 'it''s from e'"), ["a.b"]);
     }
 
     #[test]
     fn names_stand_after_the_words_that_take_them() {
-        assert_eq!(
-            names("update a.b set c = 1 from d.e join f on true"),
-            ["a.b", "d.e", "f"]
-        );
+        assert_eq!(names("update a.b set c = 1 from d.e join f on true"), ["a.b", "d.e", "f"]);
         assert_eq!(names("insert into a (b) select 1 from c.d"), ["a", "c.d"]);
         assert_eq!(
             names("create unique index i on a.b (c); alter table if exists d.e add f uuid references g (h)"),
@@ -299,8 +255,7 @@ mod tests {
     #[test]
     fn words_that_only_look_like_it_are_left_out() {
         assert!(
-            names("revoke all on schema a from public; grant select, update on all tables in schema a to b")
-                .is_empty()
+            names("revoke all on schema a from public; grant select, update on all tables in schema a to b").is_empty()
         );
         assert!(names("select * from unnest($1) for update").is_empty());
         assert!(names("with recursive up(id) as (select 1 from a.b) select 1 from up").eq(&["a.b"]));

@@ -21,18 +21,11 @@ pub struct File {
 impl File {
     pub fn new(path: &str, text: &str) -> Self {
         let rust = path.ends_with(".rs").then(|| RustSource::parse(text));
-        Self {
-            path: path.into(),
-            text: text.into(),
-            rust,
-        }
+        Self { path: path.into(), text: text.into(), rust }
     }
 
     pub fn extension(&self) -> &str {
-        Path::new(&self.path)
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .unwrap_or_default()
+        Path::new(&self.path).extension().and_then(|extension| extension.to_str()).unwrap_or_default()
     }
 
     /// A file that holds nothing but tests.
@@ -55,25 +48,16 @@ impl File {
 
 impl Tree {
     pub fn read() -> Result<Self, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .ok_or("xtask has no parent folder")?
-            .to_path_buf();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?.to_path_buf();
         let listing = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(&root)
             .output()
             .map_err(|error| format!("git ls-files does not start: {error}"))?;
         if !listing.status.success() {
-            return Err(format!(
-                "git ls-files: {}",
-                String::from_utf8_lossy(&listing.stderr).trim()
-            ));
+            return Err(format!("git ls-files: {}", String::from_utf8_lossy(&listing.stderr).trim()));
         }
-        let mut paths: Vec<String> = String::from_utf8_lossy(&listing.stdout)
-            .split('\0')
-            .map(Into::into)
-            .collect();
+        let mut paths: Vec<String> = String::from_utf8_lossy(&listing.stdout).split('\0').map(Into::into).collect();
         paths.sort();
         paths.dedup();
         // A path that cannot be read as text is a picture, a font, or deleted and not yet committed.
@@ -87,10 +71,7 @@ impl Tree {
 
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Self {
-        Self {
-            root: PathBuf::new(),
-            files: files.iter().map(|(path, text)| File::new(path, text)).collect(),
-        }
+        Self { root: PathBuf::new(), files: files.iter().map(|(path, text)| File::new(path, text)).collect() }
     }
 
     pub fn file(&self, path: &str) -> Option<&File> {
@@ -98,15 +79,11 @@ impl Tree {
     }
 
     pub fn with_extension<'a>(&'a self, extension: &'a str) -> impl Iterator<Item = &'a File> {
-        self.files
-            .iter()
-            .filter(move |file| file.extension() == extension)
+        self.files.iter().filter(move |file| file.extension() == extension)
     }
 
     pub fn rust(&self) -> impl Iterator<Item = (&File, &RustSource)> {
-        self.files
-            .iter()
-            .filter_map(|file| Some((file, file.rust.as_ref()?.as_ref().ok()?)))
+        self.files.iter().filter_map(|file| Some((file, file.rust.as_ref()?.as_ref().ok()?)))
     }
 
     /// The folders below `services/` and `verticals/`, as `("services/accounting", "accounting")`.

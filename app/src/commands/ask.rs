@@ -112,8 +112,11 @@ fn told(problem: Problem) -> Failure {
 }
 
 pub async fn token(place: &Place, arguments: TokenArguments) -> Result<(), Failure> {
-    let request =
-        OperatorTokenRequest { organisation: arguments.organisation, account: arguments.account, scope: arguments.scope };
+    let request = OperatorTokenRequest {
+        organisation: arguments.organisation,
+        account: arguments.account,
+        scope: arguments.scope,
+    };
     let assembled = place.platform()?;
     let peers = assembled.platform.peers();
     let asked = peers.ask("operator", "identity", Method::POST, "/identity/v1/operator-tokens", &request).await;
@@ -151,7 +154,8 @@ pub async fn tenant(place: &Place, command: TenantCommand) -> Result<(), Failure
             loop {
                 let page = databases.list(after, 200).await?;
                 for tenant in &page {
-                    let line = format!("{}  {:<12} {:<24} {}\n", tenant.id, tenant.state.as_str(), tenant.slug, tenant.name);
+                    let line =
+                        format!("{}  {:<12} {:<24} {}\n", tenant.id, tenant.state.as_str(), tenant.slug, tenant.name);
                     super::inspect::print(&line)?;
                 }
                 match page.last() {
@@ -161,7 +165,8 @@ pub async fn tenant(place: &Place, command: TenantCommand) -> Result<(), Failure
             }
         }
         TenantCommand::Show { slug } => {
-            let tenant = databases.find_by_slug(&slug).await?.ok_or_else(|| format!("there is no organisation {slug}"))?;
+            let tenant =
+                databases.find_by_slug(&slug).await?.ok_or_else(|| format!("there is no organisation {slug}"))?;
             super::inspect::print(&format!(
                 "id         {}\nname       {}\nstate      {}\ncountry    {}\ncurrency   {}\ntime zone  {}\nproducts   {}\nsince      {}\n",
                 tenant.id,

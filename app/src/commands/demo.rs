@@ -217,7 +217,12 @@ impl School {
         let years = send(self.request(Method::GET, "/academic-years")).await?;
         let sheets = send(self.request(Method::GET, "/attendance-days/2026-01-01")).await?;
         let today: NaiveDate = sheets["business_date"].as_str().unwrap_or_default().parse()?;
-        let year = years["data"].as_array().into_iter().flatten().find(|year| covers(year, today)).ok_or("no academic year")?;
+        let year = years["data"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|year| covers(year, today))
+            .ok_or("no academic year")?;
         let first: NaiveDate = year["starts_on"].as_str().unwrap_or_default().parse()?;
         let last: NaiveDate = year["last_day"].as_str().unwrap_or_default().parse()?;
         let starts_on = (today - Days::new(SCHOOL_DAYS * 7 / 5)).max(first);
@@ -259,7 +264,8 @@ impl School {
 
     async fn take(&self, bodies: Vec<Value>) -> Result<(), Failure> {
         for body in bodies {
-            let key = format!("\"demo-{}-{}\"", body["stream_id"].as_str().unwrap_or_default(), body["date"]).replace(['"', ' '], "");
+            let key = format!("\"demo-{}-{}\"", body["stream_id"].as_str().unwrap_or_default(), body["date"])
+                .replace(['"', ' '], "");
             let request = self.request(Method::POST, "/attendance-registers").header("idempotency-key", key);
             send(request.json(&body)).await?;
         }

@@ -47,7 +47,10 @@ pub async fn doctor(place: &Place) -> Result<(), Failure> {
         print(&line)
     };
     let config = place.config();
-    say("configuration", config.as_ref().map(|_| "every key is known".to_owned()).map_err(|error| error.to_string().into()))?;
+    say(
+        "configuration",
+        config.as_ref().map(|_| "every key is known".to_owned()).map_err(|error| error.to_string().into()),
+    )?;
     if let Ok(config) = &config {
         say("master key", runtime::master_key(config).map(|_| "readable".to_owned()))?;
         let databases = runtime::databases(config, Clock::system());

@@ -27,7 +27,8 @@ pub async fn run(place: &Place, arguments: ServeArguments) -> Result<(), Failure
     let assembled = runtime::build(&config, &arguments.only, Clock::system())?;
     assembled.platform.databases().prepare().await?;
     let public = bind(&server.listen).await?;
-    let operations = if server.operations_listen.is_empty() { None } else { Some(bind(&server.operations_listen).await?) };
+    let operations =
+        if server.operations_listen.is_empty() { None } else { Some(bind(&server.operations_listen).await?) };
     tracing::info!(listen = server.listen, "serving");
     runtime::serve(assembled, public, operations, prometheus, runtime::stop_signal()).await;
     Ok(())

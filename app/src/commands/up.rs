@@ -177,7 +177,9 @@ fn announce(
 }
 
 async fn listen(port: u16) -> Result<Listeners, Failure> {
-    let public = bind(&format!("127.0.0.1:{port}")).await.map_err(|error| format!("{error}. Choose another one with --port."))?;
+    let public = bind(&format!("127.0.0.1:{port}"))
+        .await
+        .map_err(|error| format!("{error}. Choose another one with --port."))?;
     Ok(Listeners {
         public,
         operations: near(port.saturating_add(1)).await?,

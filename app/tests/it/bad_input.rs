@@ -25,7 +25,11 @@ async fn bodies_too_large_are_refused_before_they_are_read() {
     let large = serde_json::to_vec(&json!({"admission_number": "x".repeat(11 << 20)})).expect("JSON");
     for path in ["/school/v1/students", REGISTERS, "/identity/v1/sign-ups", "/identity/v1/invitations"] {
         let request = world.owner.request(Method::POST, path).header("content-type", "application/json");
-        refused(&send(request.header("idempotency-key", "\"eleven-megabytes\"").body(large.clone())).await, 413, "too_large");
+        refused(
+            &send(request.header("idempotency-key", "\"eleven-megabytes\"").body(large.clone())).await,
+            413,
+            "too_large",
+        );
     }
     let upload = world.owner.post_csv("/school/v1/class-list-imports", vec![b'x'; 26 << 20]).await;
     refused(&upload, 413, "too_large");
@@ -81,7 +85,11 @@ async fn only_our_own_unbent_tokens_are_taken() {
         refused(&app.client(&token).get(ME).await, 401, "unauthenticated");
     }
     for header in ["", "Bearer", "Basic YTpi", "Peer x.y", &format!("Token {good}"), &good] {
-        refused(&send(app.anybody().request(Method::GET, ME).header("authorization", header)).await, 401, "unauthenticated");
+        refused(
+            &send(app.anybody().request(Method::GET, ME).header("authorization", header)).await,
+            401,
+            "unauthenticated",
+        );
     }
     app.client(&good).get(ME).await.ok();
     app.settle().await;
@@ -143,13 +151,26 @@ async fn fifty_identical_requests_at_once_have_one_effect() {
     let student = json!({"admission_number": "FIFTY", "first_name": "Amina", "last_name": "Otieno"});
     let invited = json!({"email": "fifty@people.example", "name": "Fifty Times", "roles": ["teacher"]});
     let cases = [
-        (REGISTERS, "fifty-registers", "select count(*) from school.attendance_register where date = '2026-05-12' and roll_call = 'morning'", &register),
-        ("/school/v1/students", "fifty-students", "select count(*) from school.student where admission_number = 'FIFTY'", &student),
+        (
+            REGISTERS,
+            "fifty-registers",
+            "select count(*) from school.attendance_register where date = '2026-05-12' and roll_call = 'morning'",
+            &register,
+        ),
+        (
+            "/school/v1/students",
+            "fifty-students",
+            "select count(*) from school.student where admission_number = 'FIFTY'",
+            &student,
+        ),
         ("/identity/v1/invitations", "fifty-invitations", "", &invited),
     ];
     for (path, key, counted, body) in cases {
         let replies = fifty_times(&world.owner, path, Some(key), body).await;
-        let fresh: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 201 && reply.header("idempotent-replayed").is_none()).collect();
+        let fresh: Vec<&Reply> = replies
+            .iter()
+            .filter(|reply| reply.status == 201 && reply.header("idempotent-replayed").is_none())
+            .collect();
         assert_eq!(fresh.len(), 1, "{path}");
         for reply in &replies {
             match reply.status {
@@ -159,12 +180,17 @@ async fn fifty_identical_requests_at_once_have_one_effect() {
             }
         }
         let effects = match counted {
-            "" => app.control_rows("select count(*) from identity.invitation where email = 'fifty@people.example'").await,
+            "" => {
+                app.control_rows("select count(*) from identity.invitation where email = 'fifty@people.example'").await
+            }
             sql => app.rows(world.organisation.id, sql).await,
         };
         assert_eq!(effects[0]["count"], 1, "{path}");
         let again = world.owner.post_once(path, key, body).await;
-        assert_eq!((again.status, again.header("idempotent-replayed"), &again.body), (201, Some("true"), &fresh[0].body));
+        assert_eq!(
+            (again.status, again.header("idempotent-replayed"), &again.body),
+            (201, Some("true"), &fresh[0].body)
+        );
     }
     app.settle().await;
 }
@@ -178,7 +204,12 @@ async fn fifty_requests_without_a_key_are_told_apart_by_what_they_make() {
     let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
     statuses.sort_unstable();
     assert_eq!((statuses[0], statuses[48], statuses[49]), (200, 200, 201), "{statuses:?}");
-    let made = app.rows(world.organisation.id, "select type from hitaji.outbox where subject = '01890000-0000-7000-8000-00000000000b'").await;
+    let made = app
+        .rows(
+            world.organisation.id,
+            "select type from hitaji.outbox where subject = '01890000-0000-7000-8000-00000000000b'",
+        )
+        .await;
     assert_eq!(made.len(), 1);
     app.settle().await;
 }
@@ -206,11 +237,19 @@ async fn a_character_that_cannot_be_stored_is_the_senders_mistake() {
         assert!(matches!(reply.status, 400 | 422), "{path}: {} {}", reply.status, reply.body);
         assert_eq!(flaws_of_problem(&reply), Vec::<String>::new());
     }
-    for (path, body) in [(format!("{import}/rows/1"), json!({"last_name": nul})), ("/tenancy/v1/organisation".to_owned(), json!({"name": nul}))] {
+    for (path, body) in [
+        (format!("{import}/rows/1"), json!({"last_name": nul})),
+        ("/tenancy/v1/organisation".to_owned(), json!({"name": nul})),
+    ] {
         let reply = world.owner.patch(&path, None, &body).await;
         assert!(matches!(reply.status, 400 | 422), "{path}: {} {}", reply.status, reply.body);
     }
-    for path in ["/school/v1/students/%00", "/school/v1/students/%FF", "/school/v1/attendance-days/%00", "/school/v1/attendance-days/2026-13-01"] {
+    for path in [
+        "/school/v1/students/%00",
+        "/school/v1/students/%FF",
+        "/school/v1/attendance-days/%00",
+        "/school/v1/attendance-days/2026-13-01",
+    ] {
         refused(&world.owner.get(path).await, 404, "not_found");
     }
     assert_eq!(world.fingerprint().await, before);
@@ -222,7 +261,14 @@ async fn addresses_and_methods_that_are_not_there() {
     let app = TestApp::start().await;
     let organisation = app.organisation("Aardvark House").await;
     let owner = app.owner(&organisation).await;
-    for path in ["/school/v1/nothing", "/school/v2/students", "/school/v1", "/school/v1/students/x/y", "/tenancy/v1/organisations", "/identity/v1/operator-tokens"] {
+    for path in [
+        "/school/v1/nothing",
+        "/school/v2/students",
+        "/school/v1",
+        "/school/v1/students/x/y",
+        "/tenancy/v1/organisations",
+        "/identity/v1/operator-tokens",
+    ] {
         let reply = owner.get(path).await;
         assert!(matches!(reply.status, 404 | 405), "{path}: {}", reply.status);
         assert_eq!(flaws_of_problem(&reply), Vec::<String>::new(), "{path}");
@@ -234,14 +280,25 @@ async fn addresses_and_methods_that_are_not_there() {
     for client in [&owner, &app.anybody()] {
         refused(&client.post("/identity/v1/operator-tokens", &asked).await, 404, "not_found");
     }
-    for (method, path) in [(Method::PUT, "/school/v1/students"), (Method::DELETE, "/school/v1/students"), (Method::POST, "/tenancy/v1/organisation")] {
+    for (method, path) in [
+        (Method::PUT, "/school/v1/students"),
+        (Method::DELETE, "/school/v1/students"),
+        (Method::POST, "/tenancy/v1/organisation"),
+    ] {
         refused(&send(owner.request(method, path)).await, 405, "method_not_allowed");
     }
     for (name, value) in [("if-match", ""), ("if-match", "1"), ("if-match", "\"1\", \"2\"")] {
-        let request = owner.request(Method::PATCH, "/tenancy/v1/organisation").header(name, value).json(&json!({"name": "Zebra"}));
+        let request = owner
+            .request(Method::PATCH, "/tenancy/v1/organisation")
+            .header(name, value)
+            .json(&json!({"name": "Zebra"}));
         refused(&send(request).await, 412, "stale");
     }
-    refused(&send(owner.request(Method::PATCH, "/tenancy/v1/organisation").header("content-type", "").body("{}")).await, 415, "unsupported_media_type");
+    refused(
+        &send(owner.request(Method::PATCH, "/tenancy/v1/organisation").header("content-type", "").body("{}")).await,
+        415,
+        "unsupported_media_type",
+    );
     let long = send(owner.request(Method::GET, ME).header("x-long", "x".repeat(400_000))).await;
     assert_eq!(long.status, 431);
     assert_eq!(owner.get("/tenancy/v1/organisation").await.ok()["name"], "Aardvark House");

@@ -14,14 +14,31 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("paging", "GET /school/v1/resources", BOUNDED),
     ("etag", "GET /school/v1/attendance-days/{date}", "an aggregate over records, without a version"),
     ("etag", "GET /school/v1/class-list-imports/{id}/rows", "a list"),
-    ("idempotency", "POST /identity/v1/sign-ups", "the organisation's id makes it repeatable; a stored hash would be one of a password"),
-    ("if-match", "PATCH /school/v1/class-list-imports/{id}/rows/{row_number}", "a row of a preview has no version; the last correction wins"),
-    ("location", "POST /identity/v1/sign-ups", "the organisation is read with a token of its own, as /tenancy/v1/organisation"),
+    (
+        "idempotency",
+        "POST /identity/v1/sign-ups",
+        "the organisation's id makes it repeatable; a stored hash would be one of a password",
+    ),
+    (
+        "if-match",
+        "PATCH /school/v1/class-list-imports/{id}/rows/{row_number}",
+        "a row of a preview has no version; the last correction wins",
+    ),
+    (
+        "location",
+        "POST /identity/v1/sign-ups",
+        "the organisation is read with a token of its own, as /tenancy/v1/organisation",
+    ),
 ];
 
 async fn app() -> TestApp {
     TestApp::start_with(hitaji_core::Clock::fixed(at("2026-05-12T05:00:00Z")), |config| {
-        for (name, value) in [("subject_per_s", 10_000), ("subject_burst", 10_000), ("organisation_per_s", 10_000), ("organisation_burst", 10_000)] {
+        for (name, value) in [
+            ("subject_per_s", 10_000),
+            ("subject_burst", 10_000),
+            ("organisation_per_s", 10_000),
+            ("organisation_burst", 10_000),
+        ] {
             config.set("limits", name, value);
         }
         config.set("identity", "sign_ups_per_address_per_minute", 10_000);
@@ -41,7 +58,12 @@ async fn lacking(world: &World<'_>, all: &[Operation], scope: &str) -> Client {
 /// What holds of every reply: its status is documented, a refusal is a problem, a success fits its schema.
 fn look(reply: &Reply, operation: &Operation, what: &str, findings: &mut Findings) {
     let documented = &operation.doc["responses"][reply.status.to_string()];
-    findings.check(!documented.is_null(), "documented", operation, format!("{what}: {} is not documented", reply.status));
+    findings.check(
+        !documented.is_null(),
+        "documented",
+        operation,
+        format!("{what}: {} is not documented", reply.status),
+    );
     findings.check(reply.status < 500, "no failure", operation, format!("{what}: {} {}", reply.status, reply.body));
     if reply.status >= 400 {
         for flaw in flaws_of_problem(reply) {
@@ -62,7 +84,10 @@ async fn every_operation_asks_for_its_authority() {
     let document = app.anybody().get("/openapi.json").await.ok();
     let known = &document["components"]["securitySchemes"]["oauth"]["flows"]["authorizationCode"]["scopes"];
     for operation in &all {
-        let said: Vec<&str> = ["x-scope", "x-member", "x-public"].into_iter().filter(|name| operation.doc[*name].as_str().is_some_and(|text| !text.is_empty())).collect();
+        let said: Vec<&str> = ["x-scope", "x-member", "x-public"]
+            .into_iter()
+            .filter(|name| operation.doc[*name].as_str().is_some_and(|text| !text.is_empty()))
+            .collect();
         findings.check(said.len() == 1, "authority", operation, format!("says {said:?}"));
         let sample = world.sample(operation).await;
         let reply = sample.send(operation, &app.anybody(), "nobody-asks-for-it").await;
@@ -72,18 +97,33 @@ async fn every_operation_asks_for_its_authority() {
         }
         look(&reply, operation, "no token", &mut findings);
         let challenge = reply.header("www-authenticate").unwrap_or_default();
-        findings.check(reply.status == 401 && challenge.starts_with("Bearer"), "no token", operation, format!("{} {challenge}", reply.status));
+        findings.check(
+            reply.status == 401 && challenge.starts_with("Bearer"),
+            "no token",
+            operation,
+            format!("{} {challenge}", reply.status),
+        );
         let bad = sample.send(operation, &app.client("not.a.token"), "nobody-asks-for-it").await;
         look(&bad, operation, "bad token", &mut findings);
         let challenge = bad.header("www-authenticate").unwrap_or_default();
-        findings.check(bad.status == 401 && challenge.contains("invalid_token"), "bad token", operation, format!("{} {challenge}", bad.status));
+        findings.check(
+            bad.status == 401 && challenge.contains("invalid_token"),
+            "bad token",
+            operation,
+            format!("{} {challenge}", bad.status),
+        );
         let Some(scope) = operation.scope() else { continue };
         findings.check(known[scope].is_string(), "authority", operation, format!("{scope} is no documented scope"));
         let reply = sample.send(operation, &lacking(&world, &all, scope).await, "without-the-scope").await;
         look(&reply, operation, "scope missing", &mut findings);
         let challenge = reply.header("www-authenticate").unwrap_or_default();
         let named = challenge.contains("insufficient_scope") && challenge.contains(&format!("scope=\"{scope}\""));
-        findings.check(reply.status == 403 && named && reply.body["code"] == "insufficient_scope", "scope", operation, format!("{} {challenge}", reply.status));
+        findings.check(
+            reply.status == 403 && named && reply.body["code"] == "insufficient_scope",
+            "scope",
+            operation,
+            format!("{} {challenge}", reply.status),
+        );
     }
     findings.finish(&[]);
     app.settle().await;
@@ -99,7 +139,12 @@ async fn every_operation_refuses_what_it_does_not_know() {
         let before = world.fingerprint().await;
         let reply = sample.asking("no_such_parameter=1").send(&operation, &world.owner, "unknown-parameter").await;
         look(&reply, &operation, "unknown parameter", &mut findings);
-        findings.check(reply.status == 400, "unknown parameter", &operation, format!("{} {}", reply.status, reply.body));
+        findings.check(
+            reply.status == 400,
+            "unknown parameter",
+            &operation,
+            format!("{} {}", reply.status, reply.body),
+        );
         if operation.content_type().is_some() {
             let typed = sample.raw(&operation, &world.owner, "application/xml", b"<x/>".to_vec());
             let reply = send(typed.header("idempotency-key", "\"wrong-type-key\"")).await;
@@ -119,11 +164,22 @@ async fn refuses_bodies(operation: &Operation, sample: &Sample, world: &World<'_
     let reply = sample.with("no_such_field", json!(1)).send(operation, &world.owner, "unknown-field-key").await;
     look(&reply, operation, "unknown field", findings);
     let pointer = reply.body["errors"][0]["pointer"] == "/no_such_field";
-    findings.check(reply.status == 400 && pointer, "unknown field", operation, format!("{} {}", reply.status, reply.body));
+    findings.check(
+        reply.status == 400 && pointer,
+        "unknown field",
+        operation,
+        format!("{} {}", reply.status, reply.body),
+    );
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let bodies: [(&str, Vec<u8>); 9] = [
-        ("empty", Vec::new()), ("an array", b"[]".to_vec()), ("null", b"null".to_vec()), ("a text", b"\"x\"".to_vec()), ("half", b"{".to_vec()),
-        ("two", b"{} {}".to_vec()), ("not UTF-8", b"{\"name\": \"\xff\"}".to_vec()), ("deep", deep.into()),
+        ("empty", Vec::new()),
+        ("an array", b"[]".to_vec()),
+        ("null", b"null".to_vec()),
+        ("a text", b"\"x\"".to_vec()),
+        ("half", b"{".to_vec()),
+        ("two", b"{} {}".to_vec()),
+        ("not UTF-8", b"{\"name\": \"\xff\"}".to_vec()),
+        ("deep", deep.into()),
         ("deep member", format!("{{\"name\": {}{}}}", "[".repeat(10_000), "]".repeat(10_000)).into()),
     ];
     for (what, bytes) in bodies {
@@ -143,10 +199,20 @@ async fn every_success_is_as_documented() {
         let sample = world.sample(&operation).await;
         let reply = sample.send(&operation, &world.owner, &format!("success-{number:08}")).await;
         look(&reply, &operation, "good request", &mut findings);
-        findings.check((200..300).contains(&reply.status), "success", &operation, format!("{} {}", reply.status, reply.body));
+        findings.check(
+            (200..300).contains(&reply.status),
+            "success",
+            &operation,
+            format!("{} {}", reply.status, reply.body),
+        );
         if operation.method == Method::GET && operation.is_on_a_record() {
             let version = format!("\"{}\"", reply.body["version"]);
-            findings.check(reply.header("etag") == Some(&version), "etag", &operation, format!("{:?} for {version}", reply.header("etag")));
+            findings.check(
+                reply.header("etag") == Some(&version),
+                "etag",
+                &operation,
+                format!("{:?} for {version}", reply.header("etag")),
+            );
         }
         if operation.is_list() {
             pages(&operation, &sample, &world, &mut findings).await;
@@ -157,16 +223,32 @@ async fn every_success_is_as_documented() {
             findings.check(found == 200, "location", &operation, format!("{location}: {found}"));
         }
     }
-    findings.finish(&EXCEPTIONS.iter().filter(|known| ["paging", "etag", "location"].contains(&known.0)).copied().collect::<Vec<_>>());
+    findings.finish(
+        &EXCEPTIONS
+            .iter()
+            .filter(|known| ["paging", "etag", "location"].contains(&known.0))
+            .copied()
+            .collect::<Vec<_>>(),
+    );
     app.settle().await;
 }
 
 async fn pages(operation: &Operation, sample: &Sample, world: &World<'_>, findings: &mut Findings) {
     let shorter = sample.asking("limit=1").send(operation, &world.owner, "").await;
     let rows = shorter.body["data"].as_array().map_or(0, Vec::len);
-    findings.check(rows == 1 && shorter.body["page"]["limit"] == 1, "paging", operation, format!("limit=1: {}", shorter.body));
+    findings.check(
+        rows == 1 && shorter.body["page"]["limit"] == 1,
+        "paging",
+        operation,
+        format!("limit=1: {}", shorter.body),
+    );
     if shorter.body["page"]["next"].is_string() {
-        findings.check(shorter.header("link").is_some_and(|link| link.contains("rel=\"next\"")), "paging", operation, "no Link");
+        findings.check(
+            shorter.header("link").is_some_and(|link| link.contains("rel=\"next\"")),
+            "paging",
+            operation,
+            "no Link",
+        );
     }
     for limit in ["0", "201", "x", ""] {
         let reply = sample.asking(&format!("limit={limit}")).send(operation, &world.owner, "").await;
@@ -195,7 +277,12 @@ async fn every_write_is_repeatable() {
         if parameter["required"] == true {
             let reply = send(sample.request(&operation, &world.owner)).await;
             look(&reply, &operation, "no key", &mut findings);
-            findings.check(reply.status == 400 && reply.body["code"] == "idempotency_key_missing", "idempotency", &operation, "wants no key");
+            findings.check(
+                reply.status == 400 && reply.body["code"] == "idempotency_key_missing",
+                "idempotency",
+                &operation,
+                "wants no key",
+            );
         }
         for bad in ["", "\"\"", "short", "with space in it", "\"half-quoted-key"] {
             let reply = send(sample.request(&operation, &world.owner).header("idempotency-key", bad)).await;
@@ -207,9 +294,20 @@ async fn every_write_is_repeatable() {
         let again = sample.send(&operation, &world.owner, &key).await;
         let same = (first.status, &first.body, first.header("etag"), first.header("location"))
             == (again.status, &again.body, again.header("etag"), again.header("location"));
-        let replayed = again.header("idempotent-replayed") == Some("true") && first.header("idempotent-replayed").is_none();
-        findings.check(same && replayed && first.status < 300, "idempotency", &operation, format!("{} {}, then {} {}", first.status, first.body, again.status, again.body));
-        findings.check(world.fingerprint().await == done, "idempotency", &operation, "a repeated request wrote something");
+        let replayed =
+            again.header("idempotent-replayed") == Some("true") && first.header("idempotent-replayed").is_none();
+        findings.check(
+            same && replayed && first.status < 300,
+            "idempotency",
+            &operation,
+            format!("{} {}, then {} {}", first.status, first.body, again.status, again.body),
+        );
+        findings.check(
+            world.fingerprint().await == done,
+            "idempotency",
+            &operation,
+            "a repeated request wrote something",
+        );
         let other = world.sample(&operation).await;
         let made = world.fingerprint().await;
         let reused = other.send(&operation, &world.owner, &key).await;
@@ -239,10 +337,18 @@ async fn every_change_of_a_record_honours_its_version() {
         let before = world.fingerprint().await;
         for version in ["\"99\"", "\"x\"", "W/\"1\""] {
             let stale = Sample { version: None, ..sample.clone() };
-            let request = stale.request(&operation, &world.owner).header("idempotency-key", format!("\"stale-{number:08}\"")).header("if-match", version);
+            let request = stale
+                .request(&operation, &world.owner)
+                .header("idempotency-key", format!("\"stale-{number:08}\""))
+                .header("if-match", version);
             let reply = send(request).await;
             look(&reply, &operation, "stale", &mut findings);
-            findings.check(reply.status == 412 && reply.body["code"] == "stale", "if-match", &operation, format!("{version}: {} {}", reply.status, reply.body));
+            findings.check(
+                reply.status == 412 && reply.body["code"] == "stale",
+                "if-match",
+                &operation,
+                format!("{version}: {} {}", reply.status, reply.body),
+            );
         }
         findings.check(world.fingerprint().await == before, "if-match", &operation, "a stale request wrote something");
         let reply = sample.send(&operation, &world.owner, &format!("right-version-{number}")).await;

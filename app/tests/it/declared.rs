@@ -31,7 +31,10 @@ async fn table(app: &TestApp, organisation: &Organisation, def: &ResourceDef) ->
         def.table
     );
     let names = |rows: Vec<Value>| -> Vec<String> {
-        rows.iter().filter_map(|row| row["name"].as_str()).map(|name| name.rsplit('.').next().unwrap_or(name).to_owned()).collect()
+        rows.iter()
+            .filter_map(|row| row["name"].as_str())
+            .map(|name| name.rsplit('.').next().unwrap_or(name).to_owned())
+            .collect()
     };
     Table {
         columns: app.rows(organisation.id, &columns).await,
@@ -56,7 +59,12 @@ fn flaws(def: &ResourceDef, table: &Table, names: &[&str]) -> Vec<String> {
     let mut flaws = Vec::new();
     let mut say = |what: String| flaws.push(format!("{}: {what}", def.name));
     let column = |name: &str| table.columns.iter().find(|column| column["column_name"] == name);
-    for (name, kind) in [("id", "uuid"), ("version", "bigint"), ("created_at", "timestamp with time zone"), ("updated_at", "timestamp with time zone")] {
+    for (name, kind) in [
+        ("id", "uuid"),
+        ("version", "bigint"),
+        ("created_at", "timestamp with time zone"),
+        ("updated_at", "timestamp with time zone"),
+    ] {
         if column(name).is_none_or(|column| column["data_type"] != kind || column["nullable"] == true) {
             say(format!("{name} is no {kind} not null"));
         }

@@ -50,15 +50,26 @@ async fn no_route_shows_or_changes_another_organisation() {
         let before = mine.fingerprint().await;
         let reply = sample.send(&operation, &stranger.owner, &format!("stranger-{number:08}")).await;
         let own_values = matches!(&sample.body, Body::Json(_) | Body::Csv(_));
-        let shown = tells_of(&reply, &mine) && !(own_values && operation.method == http::Method::POST && reply.status < 300);
-        findings.check(!shown || sent_back(&reply, &operation), "shows", &operation, format!("{} {}", reply.status, reply.body));
+        let shown =
+            tells_of(&reply, &mine) && !(own_values && operation.method == http::Method::POST && reply.status < 300);
+        findings.check(
+            !shown || sent_back(&reply, &operation),
+            "shows",
+            &operation,
+            format!("{} {}", reply.status, reply.body),
+        );
         findings.check(reply.status != 500, "fails", &operation, reply.body.to_string());
         if operation.is_on_a_record() && !refers_to_day_or_self(&operation) {
             findings.check(reply.status == 404, "not found", &operation, format!("{} {}", reply.status, reply.body));
         } else if operation.writes() && reply.status < 300 {
             findings.add("succeeds", &operation, format!("{} {}", reply.status, reply.body));
         }
-        findings.check(mine.fingerprint().await == before, "changes", &operation, "something of the other organisation changed");
+        findings.check(
+            mine.fingerprint().await == before,
+            "changes",
+            &operation,
+            "something of the other organisation changed",
+        );
     }
     findings.finish(EXCEPTIONS);
     app.settle().await;
@@ -81,10 +92,23 @@ async fn records_of_another_organisation_cannot_be_linked_to() {
     let mine = World::new(&app, "Aardvark House", "Aardvark").await;
     let stranger = World::new(&app, "Zebra House", "Zebra").await;
     let mut tried = 0;
-    for def in app.platform.registry().services().iter().flat_map(|service| service.resources.iter().copied()).filter(|def| !def.read_only) {
+    for def in app
+        .platform
+        .registry()
+        .services()
+        .iter()
+        .flat_map(|service| service.resources.iter().copied())
+        .filter(|def| !def.read_only)
+    {
         for field in def.fields {
             let hitaji_core::resource::FieldKind::Link(target) = field.kind else { continue };
-            let target = app.platform.registry().services().iter().flat_map(|service| service.resources.iter().copied()).find(|def| def.name == target);
+            let target = app
+                .platform
+                .registry()
+                .services()
+                .iter()
+                .flat_map(|service| service.resources.iter().copied())
+                .find(|def| def.name == target);
             let theirs = mine.record(target.expect("the link's resource")).await;
             let own = stranger.record(def).await;
             let path = format!("{}/{own}", def.path());
@@ -133,7 +157,8 @@ async fn the_same_key_and_the_same_id_in_two_organisations_are_two_things() {
     let app = app().await;
     let mine = World::new(&app, "Aardvark House", "Aardvark").await;
     let stranger = World::new(&app, "Zebra House", "Zebra").await;
-    let body = json!({"id": "01890000-0000-7000-8000-00000000000a", "name": "Shared Name", "email": "shared@people.example"});
+    let body =
+        json!({"id": "01890000-0000-7000-8000-00000000000a", "name": "Shared Name", "email": "shared@people.example"});
     for world in [&mine, &stranger] {
         let made = world.owner.post_once("/school/v1/guardians", "one-key-for-both", &body).await;
         assert_eq!((made.status, made.header("idempotent-replayed")), (201, None), "{}", made.body);
@@ -158,7 +183,9 @@ async fn a_member_of_two_organisations_works_in_the_one_of_the_token() {
     let stranger = World::new(&app, "Zebra House", "Zebra").await;
     let email = "teacher.of.both@people.example";
     let here = app.join(&mine.organisation, "registrar", "Teacher Both", email).await;
-    let students = |found: Value| found["data"].as_array().map(|rows| rows.iter().map(|row| row["id"].clone()).collect::<Vec<_>>());
+    let students = |found: Value| {
+        found["data"].as_array().map(|rows| rows.iter().map(|row| row["id"].clone()).collect::<Vec<_>>())
+    };
     let own = students(here.get("/school/v1/students").await.ok());
     assert_eq!(own, students(mine.owner.get("/school/v1/students").await.ok()));
     assert_ne!(own, students(stranger.owner.get("/school/v1/students").await.ok()));
@@ -168,7 +195,8 @@ async fn a_member_of_two_organisations_works_in_the_one_of_the_token() {
         account: email.to_owned(),
         scope: String::new(),
     };
-    let answer: Result<Value, _> = app.platform.peers().ask("test", "identity", http::Method::POST, "/identity/v1/operator-tokens", &asked).await;
+    let answer: Result<Value, _> =
+        app.platform.peers().ask("test", "identity", http::Method::POST, "/identity/v1/operator-tokens", &asked).await;
     assert_eq!(answer.expect_err("a stranger gets no token").code.status(), 422);
     app.settle().await;
 }

@@ -56,7 +56,8 @@ struct School {
 
 impl School {
     async fn make(setting: &Setting) -> School {
-        let assembled: Assembled = hitaji::runtime::build(&setting.config(), &[], Clock::system()).expect("it assembles");
+        let assembled: Assembled =
+            hitaji::runtime::build(&setting.config(), &[], Clock::system()).expect("it assembles");
         let mut client = Client { http: reqwest::Client::new(), address: setting.origin.clone(), token: None };
         let sign_up = json!({
             "organisation": "Uhuru Academy", "country": "KE", "currency": "KES", "time_zone": "Africa/Nairobi",
@@ -170,12 +171,11 @@ impl School {
             assert_eq!(marks, PUPILS as i64, "{stream} {day}");
             assert_eq!(events, version, "{stream} {day}: one event for each version");
         }
-        let (events, last): (i64, i64) = sqlx::query_as(
-            "select count(*), max(sequence) from hitaji.outbox where service = 'school'",
-        )
-        .fetch_one(&mut *conn)
-        .await
-        .expect("sequences");
+        let (events, last): (i64, i64) =
+            sqlx::query_as("select count(*), max(sequence) from hitaji.outbox where service = 'school'")
+                .fetch_one(&mut *conn)
+                .await
+                .expect("sequences");
         assert_eq!(events, last, "the sequence has no holes");
     }
 }

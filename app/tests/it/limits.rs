@@ -31,7 +31,10 @@ fn check_refusal(reply: &Reply, policy: &str) {
     assert!((1..=5).contains(&wait), "{wait}");
     assert_eq!(reply.header("ratelimit"), Some(format!("\"{policy}\";r=0;t={wait}").as_str()));
     assert!(reply.header("ratelimit-policy").is_some_and(|text| text.starts_with(&format!("\"{policy}\";q="))));
-    assert_eq!((reply.header("content-type"), &reply.body["code"]), (Some("application/problem+json"), &"rate_limited".into()));
+    assert_eq!(
+        (reply.header("content-type"), &reply.body["code"]),
+        (Some("application/problem+json"), &"rate_limited".into())
+    );
 }
 
 #[tokio::test]
@@ -40,7 +43,10 @@ async fn a_subject_that_asks_too_much_waits_alone() {
     let (first, second) = (app.organisation("Aardvark House").await, app.organisation("Zebra House").await);
     let owner = app.owner(&first).await;
     let reply = owner.get(ME).await;
-    assert_eq!((reply.header("ratelimit-policy"), reply.header("ratelimit")), (Some("\"subject\";q=6;w=6"), Some("\"subject\";r=5;t=6")));
+    assert_eq!(
+        (reply.header("ratelimit-policy"), reply.header("ratelimit")),
+        (Some("\"subject\";q=6;w=6"), Some("\"subject\";r=5;t=6"))
+    );
     let (refusal, answered) = exhaust(&owner, ME).await;
     check_refusal(&refusal, "subject");
     assert!(answered >= 5, "{answered}");

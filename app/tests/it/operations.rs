@@ -129,7 +129,10 @@ pub fn flaws_of_problem(reply: &Reply) -> Vec<String> {
     }
     for error in body["errors"].as_array().into_iter().flatten() {
         let pointer = error["pointer"].as_str().is_some_and(|pointer| pointer.is_empty() || pointer.starts_with('/'));
-        if !pointer || error["code"].as_str().is_none_or(str::is_empty) || error["message"].as_str().is_none_or(str::is_empty) {
+        if !pointer
+            || error["code"].as_str().is_none_or(str::is_empty)
+            || error["message"].as_str().is_none_or(str::is_empty)
+        {
             flaws.push(format!("error {error}"));
         }
     }

@@ -17,7 +17,8 @@ impl Polling {
     pub async fn connect(client: &Client) -> Polling {
         let base = format!("{}/socket.io/?EIO=4&transport=polling", client.address);
         let hello = client.http.get(&base).send().await.expect("a handshake").text().await.expect("text");
-        let sid = hello.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a session").to_owned();
+        let sid =
+            hello.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a session").to_owned();
         let (client, url, arrived) = (client.clone(), format!("{base}&sid={sid}"), Mutex::default());
         let polling = Polling { client, url, arrived };
         polling.send(format!("40{}", json!({"token": polling.client.token}))).await;

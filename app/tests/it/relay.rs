@@ -17,7 +17,15 @@ struct Seen(Mutex<Vec<(String, i64)>>);
 struct Poison(Mutex<String>);
 
 const fn consumer(name: &'static str, handle: for<'a> fn(Delivery<'a>) -> Handled<'a>) -> Consumer {
-    Consumer { name, service: "school", source: "school", types: &[CREATED], source_home: Home::Tenant, home: Home::Tenant, handle }
+    Consumer {
+        name,
+        service: "school",
+        source: "school",
+        types: &[CREATED],
+        source_home: Home::Tenant,
+        home: Home::Tenant,
+        handle,
+    }
 }
 
 const RECORDING: Consumer = consumer("test.recording", |delivery| Box::pin(record(delivery)));
@@ -105,12 +113,16 @@ async fn events_are_numbered_without_gaps_and_delivered_in_order() {
     let statuses = futures::future::join_all(writers.collect::<Vec<_>>()).await;
     assert_eq!(statuses.into_iter().filter(|status| *status.as_ref().expect("an answer") == 201).count(), 30);
     world.app.settle().await;
-    let stamped = world.rows("select sequence, subject from hitaji.outbox where service = 'school' order by position").await;
+    let stamped =
+        world.rows("select sequence, subject from hitaji.outbox where service = 'school' order by position").await;
     let sequences: Vec<i64> = stamped.iter().filter_map(|row| row["sequence"].as_i64()).collect();
     let mut sorted = sequences.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, (1..=30).collect::<Vec<i64>>());
-    assert_eq!(world.rows("select sequence from hitaji.outbox_head where service = 'school'").await, [json!({"sequence": 30})]);
+    assert_eq!(
+        world.rows("select sequence from hitaji.outbox_head where service = 'school'").await,
+        [json!({"sequence": 30})]
+    );
 
     // Two processes with the same consumer: each event reaches it once, in order.
     let (one, two, place) = (world.relay(&[RECORDING]), world.relay(&[RECORDING]), world.place());
@@ -150,11 +162,21 @@ async fn a_consumer_that_cannot_is_retried_set_aside_and_holds_up_nobody() {
     for attempt in 1..=7 {
         relay.deliver(&world.place()).await.expect("the relay runs");
         let state = world.rows("select sequence, attempts, error, retry_at > now() as later from hitaji.consumer where name = 'test.failing'").await;
-        assert_eq!(state, [json!({"sequence": 1, "attempts": attempt, "error": "this one is too much", "later": true})]);
-        assert_eq!(world.rows("select count(*) from school.household").await, [json!({"count": 1})], "a failed effect is undone");
+        assert_eq!(
+            state,
+            [json!({"sequence": 1, "attempts": attempt, "error": "this one is too much", "later": true})]
+        );
+        assert_eq!(
+            world.rows("select count(*) from school.household").await,
+            [json!({"count": 1})],
+            "a failed effect is undone"
+        );
         // Not before its time.
         relay.deliver(&world.place()).await.expect("the relay runs");
-        assert_eq!(world.rows("select attempts from hitaji.consumer where name = 'test.failing'").await, [json!({"attempts": attempt})]);
+        assert_eq!(
+            world.rows("select attempts from hitaji.consumer where name = 'test.failing'").await,
+            [json!({"attempts": attempt})]
+        );
         world.execute("update hitaji.consumer set retry_at = null where name = 'test.failing'").await;
     }
     assert_eq!(world.seen().len(), 3, "others go on");

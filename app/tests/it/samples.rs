@@ -92,7 +92,15 @@ impl<'a> World<'a> {
     pub async fn new(app: &'a TestApp, name: &str, marker: &'static str) -> World<'a> {
         let organisation = app.organisation(name).await;
         let owner = app.owner(&organisation).await;
-        let mut world = World { app, organisation, owner, marker, stream: String::new(), pupil: String::new(), serial: AtomicI64::new(0) };
+        let mut world = World {
+            app,
+            organisation,
+            owner,
+            marker,
+            stream: String::new(),
+            pupil: String::new(),
+            serial: AtomicI64::new(0),
+        };
         let import = world.import(&format!("{marker}-0,{marker},Pupil,,{marker} 1,{marker} 1 East")).await;
         world.apply(&import).await;
         world.stream = world.first("streams").await;
@@ -213,13 +221,17 @@ impl<'a> World<'a> {
             "/attendance-registers" => Sample::json(path, self.register(serial)),
             "/register-sheets/{id}" => Sample::at(&path.replace("{id}", &self.stream)),
             "/attendance-days/{date}" => Sample::at(&path.replace("{date}", "2026-05-12")),
-            "/class-list-imports" => Sample { body: Body::Csv(format!("{CSV_HEADER}{}\n", self.row(serial))), ..Sample::at(path) },
+            "/class-list-imports" => {
+                Sample { body: Body::Csv(format!("{CSV_HEADER}{}\n", self.row(serial))), ..Sample::at(path) }
+            }
             "/class-list-imports/template.csv" => Sample::at(path),
             _ if path.starts_with("/school/v1/class-list-imports/{id}") => {
                 let import = self.import(&self.row(serial)).await;
                 let path = path.replace("/school/v1/class-list-imports/{id}", &import).replace("{row_number}", "1");
                 match operation.content_type() {
-                    Some(_) if operation.method == http::Method::PATCH => Sample::json(path, json!({"last_name": format!("{marker} {serial}")})),
+                    Some(_) if operation.method == http::Method::PATCH => {
+                        Sample::json(path, json!({"last_name": format!("{marker} {serial}")}))
+                    }
                     Some(_) => Sample::json(path, json!({})),
                     None => Sample::at(&path),
                 }
@@ -274,15 +286,27 @@ impl<'a> World<'a> {
     pub async fn fingerprint(&self) -> Value {
         self.app.settle().await;
         let id = self.organisation.id;
-        let tables = self.app.rows(id, "select schemaname || '.' || tablename as name from pg_tables
-            where schemaname in ('school', 'hitaji') and tablename not in ('consumer', 'inbox') order by 1").await;
+        let tables = self
+            .app
+            .rows(
+                id,
+                "select schemaname || '.' || tablename as name from pg_tables
+            where schemaname in ('school', 'hitaji') and tablename not in ('consumer', 'inbox') order by 1",
+            )
+            .await;
         let mut prints = Map::new();
         for table in tables.iter().filter_map(|row| row["name"].as_str()) {
             let sql = format!("select md5(string_agg(line::text, ',' order by line::text)) as hash from {table} line");
             prints.insert(table.to_owned(), self.app.rows(id, &sql).await[0]["hash"].clone());
         }
-        for (table, column) in [("identity.membership", "organisation_id"), ("identity.invitation", "organisation_id"), ("directory.tenant", "id")] {
-            let sql = format!("select md5(string_agg(line::text, ',' order by line::text)) as hash from {table} line where {column} = '{id}'");
+        for (table, column) in [
+            ("identity.membership", "organisation_id"),
+            ("identity.invitation", "organisation_id"),
+            ("directory.tenant", "id"),
+        ] {
+            let sql = format!(
+                "select md5(string_agg(line::text, ',' order by line::text)) as hash from {table} line where {column} = '{id}'"
+            );
             prints.insert(table.to_owned(), self.app.control_rows(&sql).await[0]["hash"].clone());
         }
         Value::Object(prints)

@@ -66,14 +66,22 @@ fn has_type(value: &Value, wanted: &Value) -> bool {
 #[test]
 fn misfits_are_found() {
     use serde_json::json;
-    let schemas = json!({"Page": {"type": "object", "required": ["next"], "properties": {"next": {"type": ["string", "null"]}}}});
+    let schemas =
+        json!({"Page": {"type": "object", "required": ["next"], "properties": {"next": {"type": ["string", "null"]}}}});
     let schema = json!({"type": "object", "required": ["data"], "properties": {
         "data": {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "null"}]}},
         "page": {"$ref": "#/components/schemas/Page"}, "kind": {"enum": ["a"]}}});
     for good in [json!({"data": [1, null], "page": {"next": null}}), json!({"data": [], "kind": "a"})] {
         assert_eq!(misfit(&good, &schema, &schemas, ""), None);
     }
-    for bad in [json!([]), json!({}), json!({"data": ["x"]}), json!({"data": [], "page": {}}), json!({"data": [], "kind": "b"}), json!({"data": [], "x": 1})] {
+    for bad in [
+        json!([]),
+        json!({}),
+        json!({"data": ["x"]}),
+        json!({"data": [], "page": {}}),
+        json!({"data": [], "kind": "b"}),
+        json!({"data": [], "x": 1}),
+    ] {
         assert!(misfit(&bad, &schema, &schemas, "").is_some(), "{bad}");
     }
 }

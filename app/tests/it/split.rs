@@ -23,7 +23,8 @@ async fn several_processes_answer_as_one() {
     let whole = Transcript::record(&setting).await;
     drop(one);
 
-    let (proxy, school, identity, tenancy, realtime) = (free_port(), free_port(), free_port(), free_port(), free_port());
+    let (proxy, school, identity, tenancy, realtime) =
+        (free_port(), free_port(), free_port(), free_port(), free_port());
     let at = |port: u16| format!("http://127.0.0.1:{port}");
     let setting = Setting::new(format!("http://localhost:{proxy}"))
         .await
@@ -35,7 +36,8 @@ async fn several_processes_answer_as_one() {
     for (service, port) in [("identity", identity), ("tenancy", tenancy), ("realtime", realtime), ("school", school)] {
         processes.push(Process::serve(&setting, port, &[service]).await);
     }
-    let ports = HashMap::from([("school", school), ("identity", identity), ("tenancy", tenancy), ("realtime", realtime)]);
+    let ports =
+        HashMap::from([("school", school), ("identity", identity), ("tenancy", tenancy), ("realtime", realtime)]);
     let targets = ROUTES.map(|(prefix, service)| (prefix, at(ports[service])));
     start_proxy(proxy, targets).await;
     let split = Transcript::record(&setting).await;
@@ -47,7 +49,10 @@ async fn several_processes_answer_as_one() {
 
 /// Forwards each request to the process that has its path.
 async fn start_proxy(port: u16, targets: [(&'static str, String); 4]) {
-    async fn forward(State((http, targets)): State<(reqwest::Client, [(&'static str, String); 4])>, request: Request) -> Response {
+    async fn forward(
+        State((http, targets)): State<(reqwest::Client, [(&'static str, String); 4])>,
+        request: Request,
+    ) -> Response {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let target = targets.iter().find(|(prefix, _)| path.starts_with(prefix)).expect("a target for every path");
@@ -138,7 +143,9 @@ impl Transcript {
         let mut headers: Vec<String> = reply
             .headers
             .iter()
-            .filter(|(name, _)| !["date", "x-request-id", "ratelimit", "content-length", "transfer-encoding"].contains(&name.as_str()))
+            .filter(|(name, _)| {
+                !["date", "x-request-id", "ratelimit", "content-length", "transfer-encoding"].contains(&name.as_str())
+            })
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or("?")))
             .collect();
         headers.sort();
@@ -158,7 +165,8 @@ impl Transcript {
                 self.seen.entry(bare.to_owned()).or_insert(next).clone()
             } else if bare.len() > 60 && !bare.contains(' ') {
                 "LONG".to_owned()
-            } else if bare.contains('T') && bare.ends_with('Z') && bare.parse::<chrono::DateTime<chrono::Utc>>().is_ok() {
+            } else if bare.contains('T') && bare.ends_with('Z') && bare.parse::<chrono::DateTime<chrono::Utc>>().is_ok()
+            {
                 "TIME".to_owned()
             } else {
                 bare.to_owned()

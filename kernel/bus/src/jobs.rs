@@ -28,39 +28,21 @@ impl Job {
         loop {
             ticks.tick().await;
             if let Err(error) = self.turn(&context).await {
-                tracing::warn!(
-                    job = self.name,
-                    error,
-                    "a job failed; it runs again at its next turn"
-                );
+                tracing::warn!(job = self.name, error, "a job failed; it runs again at its next turn");
             }
         }
     }
 
     async fn turn(&self, context: &JobContext) -> Result<(), String> {
-        let mut conn = context
-            .databases
-            .control()
-            .await
-            .map_err(|error| error.to_string())?;
-        sqlx::raw_sql("begin")
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| error.to_string())?;
+        let mut conn = context.databases.control().await.map_err(|error| error.to_string())?;
+        sqlx::raw_sql("begin").execute(&mut *conn).await.map_err(|error| error.to_string())?;
         let ours: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtext('job/' || $1))")
             .bind(self.name)
             .fetch_one(&mut *conn)
             .await
             .map_err(|error| error.to_string())?;
-        let outcome = if ours {
-            (self.run)(context.clone()).await
-        } else {
-            Ok(())
-        };
-        sqlx::raw_sql("commit")
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| error.to_string())?;
+        let outcome = if ours { (self.run)(context.clone()).await } else { Ok(()) };
+        sqlx::raw_sql("commit").execute(&mut *conn).await.map_err(|error| error.to_string())?;
         conn.release();
         outcome
     }

@@ -29,9 +29,7 @@ where event.position = fresh.position";
 
 /// Numbers what was committed since the last time; returns how many. One stamper at a time per database.
 pub(crate) async fn stamp(conn: &mut PgConnection) -> Result<u64, DbError> {
-    sqlx::raw_sql("begin; select pg_advisory_xact_lock(hashtext('hitaji.stamp'))")
-        .execute(&mut *conn)
-        .await?;
+    sqlx::raw_sql("begin; select pg_advisory_xact_lock(hashtext('hitaji.stamp'))").execute(&mut *conn).await?;
     let stamped = sqlx::query(STAMP).execute(&mut *conn).await?.rows_affected();
     sqlx::raw_sql("commit").execute(&mut *conn).await?;
     Ok(stamped)
@@ -39,11 +37,7 @@ pub(crate) async fn stamp(conn: &mut PgConnection) -> Result<u64, DbError> {
 
 /// Whether the consumer, known here, has had all that the service stamped. Only reads: a visit that finds nothing to
 /// deliver must not write, because each write waits for the disk.
-pub(crate) async fn is_up_to_date(
-    conn: &mut PgConnection,
-    consumer: &str,
-    service: &str,
-) -> Result<bool, DbError> {
+pub(crate) async fn is_up_to_date(conn: &mut PgConnection, consumer: &str, service: &str) -> Result<bool, DbError> {
     let up_to_date: Option<bool> = sqlx::query_scalar(
         "select consumer.sequence >= coalesce(head.sequence, 0) from hitaji.consumer
          left join hitaji.outbox_head head on head.service = consumer.service

@@ -17,15 +17,11 @@ impl Parts {
     /// # Panics
     /// When no service put one in: a mistake of wiring that the first test meets.
     pub fn get<T: Any + Send + Sync>(&self) -> Arc<T> {
-        self.find()
-            .unwrap_or_else(|| panic!("no part of type {}", std::any::type_name::<T>()))
+        self.find().unwrap_or_else(|| panic!("no part of type {}", std::any::type_name::<T>()))
     }
 
     pub fn find<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        self.0
-            .get(&TypeId::of::<T>())
-            .cloned()
-            .and_then(|part| part.downcast().ok())
+        self.0.get(&TypeId::of::<T>()).cloned().and_then(|part| part.downcast().ok())
     }
 
     pub fn extend(&mut self, other: Parts) {

@@ -36,14 +36,7 @@ impl Relay {
         stamped: broadcast::Sender<Place>,
     ) -> Relay {
         let (busy, slots) = (Mutex::default(), Semaphore::new(PARALLEL_PLACES));
-        Relay(Arc::new(Inner {
-            databases,
-            consumers,
-            parts,
-            stamped,
-            busy,
-            slots,
-        }))
+        Relay(Arc::new(Inner { databases, consumers, parts, stamped, busy, slots }))
     }
 
     /// Runs for as long as the process lives.
@@ -61,24 +54,13 @@ impl Relay {
 
     /// One visit at a time per place; a wake during a visit leads to another visit.
     async fn visit(self, place: Place) {
-        if !self
-            .0
-            .busy
-            .lock()
-            .expect("cannot be poisoned")
-            .insert(place.clone())
-        {
+        if !self.0.busy.lock().expect("cannot be poisoned").insert(place.clone()) {
             // The visit under way may have read its last batch already.
             tokio::time::sleep(Duration::from_millis(2)).await;
             return self.0.databases.wake().wake(place);
         }
         let outcome = {
-            let _slot = self
-                .0
-                .slots
-                .acquire()
-                .await
-                .expect("cannot be closed: nobody closes it");
+            let _slot = self.0.slots.acquire().await.expect("cannot be closed: nobody closes it");
             self.deliver(&place).await
         };
         self.0.busy.lock().expect("cannot be poisoned").remove(&place);
@@ -104,17 +86,8 @@ impl Relay {
             let _ = self.0.stamped.send(place.clone());
         }
         conn.release();
-        let home = if *place == Place::Control {
-            Home::Control
-        } else {
-            Home::Tenant
-        };
-        for consumer in self
-            .0
-            .consumers
-            .iter()
-            .filter(|consumer| consumer.source_home == home)
-        {
+        let home = if *place == Place::Control { Home::Control } else { Home::Tenant };
+        for consumer in self.0.consumers.iter().filter(|consumer| consumer.source_home == home) {
             while self.deliver_batch(place, consumer).await? == BATCH as usize {}
         }
         Ok(())
@@ -146,11 +119,7 @@ impl Relay {
             conn.release();
             return Ok(0);
         };
-        let tenant = if let Place::Tenant(TenantId(id)) = place {
-            Some(*id)
-        } else {
-            None
-        };
+        let tenant = if let Place::Tenant(TenantId(id)) = place { Some(*id) } else { None };
         let events = outbox::since(&mut conn, consumer.source, sequence, BATCH, tenant).await?;
         let mut failure = None;
         for event in &events {
@@ -165,9 +134,7 @@ impl Relay {
             }
             (sequence, attempts) = (event.sequence, 0);
         }
-        let backoff = failure
-            .as_ref()
-            .map(|_| Duration::from_millis(100 << attempts.min(10)));
+        let backoff = failure.as_ref().map(|_| Duration::from_millis(100 << attempts.min(10)));
         sqlx::query(
             "update hitaji.consumer set sequence = $3, attempts = $4, error = $5, retry_at = now() + $6 * interval '1 second'
              where name = $1 and service = $2",
@@ -190,12 +157,7 @@ impl Relay {
     }
 
     /// Makes the effect and its inbox row in one transaction, unless the inbox has it already.
-    async fn deliver_one(
-        &self,
-        place: &Place,
-        consumer: &Consumer,
-        event: &CloudEvent,
-    ) -> Result<(), ConsumerError> {
+    async fn deliver_one(&self, place: &Place, consumer: &Consumer, event: &CloudEvent) -> Result<(), ConsumerError> {
         if !consumer.types.contains(&event.kind.as_str()) {
             return Ok(());
         }
@@ -210,11 +172,7 @@ impl Relay {
         };
         let conn = databases.place(&target).await?;
         let scope = Scope {
-            tenant: if let Place::Tenant(id) = target {
-                Some(id)
-            } else {
-                None
-            },
+            tenant: if let Place::Tenant(id) = target { Some(id) } else { None },
             service: consumer.service,
             actor: event.actor.clone(),
             request_id: None,
@@ -222,27 +180,18 @@ impl Relay {
             at: databases.clock().now(),
         };
         let Begun::Fresh(mut tx) = Tx::begin(conn, scope, None, databases.wake().clone()).await? else {
-            return Err(ConsumerError::Other(
-                "a transaction without a key began as a replay".into(),
-            ));
+            return Err(ConsumerError::Other("a transaction without a key began as a replay".into()));
         };
-        let first = sqlx::query(
-            "insert into hitaji.inbox (consumer, event_id) values ($1, $2) on conflict do nothing",
-        )
-        .bind(consumer.name)
-        .bind(event.id)
-        .execute(&mut **tx)
-        .await?
-        .rows_affected();
+        let first = sqlx::query("insert into hitaji.inbox (consumer, event_id) values ($1, $2) on conflict do nothing")
+            .bind(consumer.name)
+            .bind(event.id)
+            .execute(&mut **tx)
+            .await?
+            .rows_affected();
         if first == 0 {
             return Ok(tx.rollback().await?);
         }
-        (consumer.handle)(Delivery {
-            tx: &mut tx,
-            event,
-            parts: &self.0.parts,
-        })
-        .await?;
+        (consumer.handle)(Delivery { tx: &mut tx, event, parts: &self.0.parts }).await?;
         Ok(tx.commit(None).await?)
     }
 
@@ -284,11 +233,10 @@ fn tenant_of(event: &CloudEvent) -> Option<TenantId> {
     struct About {
         tenant_id: TenantId,
     }
-    event.tenant.map(TenantId).or_else(|| {
-        serde_json::from_str::<About>(event.data.get())
-            .ok()
-            .map(|about| about.tenant_id)
-    })
+    event
+        .tenant
+        .map(TenantId)
+        .or_else(|| serde_json::from_str::<About>(event.data.get()).ok().map(|about| about.tenant_id))
 }
 
 /// Sets an event aside after its last attempt, with the reason, for somebody to look at.

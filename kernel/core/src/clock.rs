@@ -17,9 +17,7 @@ impl Clock {
 
     /// A clock that stands still until [`Clock::set`].
     pub fn fixed(at: DateTime<Utc>) -> Clock {
-        Clock {
-            fixed_micros: Some(Arc::new(AtomicI64::new(at.timestamp_micros()))),
-        }
+        Clock { fixed_micros: Some(Arc::new(AtomicI64::new(at.timestamp_micros()))) }
     }
 
     /// Moves a fixed clock; a system clock ignores it.
@@ -29,16 +27,10 @@ impl Clock {
         }
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the system's clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.fixed_micros {
-            Some(fixed) => Utc
-                .timestamp_micros(fixed.load(Ordering::SeqCst))
-                .single()
-                .unwrap_or_default(),
+            Some(fixed) => Utc.timestamp_micros(fixed.load(Ordering::SeqCst)).single().unwrap_or_default(),
             None => Utc::now(),
         }
     }

@@ -10,11 +10,7 @@ pub enum ConfigError {
     #[error("{origin}: {message}")]
     Syntax { origin: String, message: String },
     #[error("{origin}: there is no setting `{key}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
-    UnknownKey {
-        origin: String,
-        key: String,
-        nearest: Option<String>,
-    },
+    UnknownKey { origin: String, key: String, nearest: Option<String> },
     #[error("section [{section}]: {message}")]
     Section { section: String, message: String },
 }
@@ -49,25 +45,16 @@ impl Config {
 
     /// Reads one section into its type.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, ConfigError> {
-        let value = self
-            .table
-            .get(name)
-            .cloned()
-            .unwrap_or_else(|| Value::Table(Table::new()));
-        value
-            .try_into()
-            .map_err(|error: toml::de::Error| ConfigError::Section {
-                section: name.to_owned(),
-                message: error.message().to_owned(),
-            })
+        let value = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
+        value.try_into().map_err(|error: toml::de::Error| ConfigError::Section {
+            section: name.to_owned(),
+            message: error.message().to_owned(),
+        })
     }
 
     /// Sets one value; for command-line flags that stand above everything else.
     pub fn set(&mut self, section: &str, key: &str, value: impl Into<Value>) {
-        let entry = self
-            .table
-            .entry(section)
-            .or_insert_with(|| Value::Table(Table::new()));
+        let entry = self.table.entry(section).or_insert_with(|| Value::Table(Table::new()));
         if let Value::Table(table) = entry {
             table.insert(key.to_owned(), value.into());
         }
@@ -75,10 +62,8 @@ impl Config {
 }
 
 fn parse(origin: &str, text: &str) -> Result<Table, ConfigError> {
-    text.parse::<Table>().map_err(|error| ConfigError::Syntax {
-        origin: origin.to_owned(),
-        message: error.message().to_owned(),
-    })
+    text.parse::<Table>()
+        .map_err(|error| ConfigError::Syntax { origin: origin.to_owned(), message: error.message().to_owned() })
 }
 
 /// A variable's text is a TOML value where it parses as one (`25`, `true`, `["a"]`), else a string.
@@ -91,9 +76,7 @@ fn env_value(text: &str) -> Value {
 }
 
 fn nest(path: &str, value: Value) -> Table {
-    let (head, rest) = path
-        .split_once('.')
-        .map_or((path, None), |(head, rest)| (head, Some(rest)));
+    let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
     let inner = match rest {
         Some(rest) => Value::Table(nest(rest, value)),
         None => value,
@@ -111,13 +94,7 @@ fn collect_keys(prefix: &str, table: &Table, keys: &mut Vec<String>) {
     }
 }
 
-fn merge(
-    origin: &str,
-    prefix: &str,
-    into: &mut Table,
-    from: Table,
-    known: &[String],
-) -> Result<(), ConfigError> {
+fn merge(origin: &str, prefix: &str, into: &mut Table, from: Table, known: &[String]) -> Result<(), ConfigError> {
     for (key, value) in from {
         let path = format!("{prefix}{key}");
         match (into.get_mut(&key), value) {
@@ -132,11 +109,7 @@ fn merge(
                     .min()
                     .filter(|(distance, _)| *distance <= path.len().div_ceil(2))
                     .map(|(_, candidate)| candidate.clone());
-                return Err(ConfigError::UnknownKey {
-                    origin: origin.to_owned(),
-                    key: path,
-                    nearest,
-                });
+                return Err(ConfigError::UnknownKey { origin: origin.to_owned(), key: path, nearest });
             }
         }
     }
@@ -157,36 +130,21 @@ mod tests {
     #[test]
     fn environment_stands_above_file_above_default() {
         let file = Some(("h.toml", "[server]\nport = 1\n"));
-        let env = [
-            ("HITAJI__SERVER__PORT".to_owned(), "2".to_owned()),
-            ("HOME".to_owned(), "/".to_owned()),
-        ];
+        let env = [("HITAJI__SERVER__PORT".to_owned(), "2".to_owned()), ("HOME".to_owned(), "/".to_owned())];
         let config = Config::load(DEFAULT, file, env.into_iter()).unwrap();
         assert_eq!(config.section::<Server>("server").unwrap().port, 2);
     }
 
     #[test]
     fn an_unknown_key_names_the_nearest() {
-        let error = Config::load(
-            DEFAULT,
-            Some(("h.toml", "[server]\nprot = 1\n")),
-            std::iter::empty(),
-        )
-        .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "h.toml: there is no setting `server.prot`; did you mean `server.port`?"
-        );
+        let error = Config::load(DEFAULT, Some(("h.toml", "[server]\nprot = 1\n")), std::iter::empty()).unwrap_err();
+        assert_eq!(error.to_string(), "h.toml: there is no setting `server.prot`; did you mean `server.port`?");
     }
 
     #[test]
     fn a_wrong_type_names_the_section() {
         let env = [("HITAJI__SERVER__PORT".to_owned(), "many".to_owned())];
         let config = Config::load(DEFAULT, None, env.into_iter()).unwrap();
-        assert!(
-            config
-                .section::<Server>("server")
-                .is_err_and(|error| error.to_string().contains("[server]"))
-        );
+        assert!(config.section::<Server>("server").is_err_and(|error| error.to_string().contains("[server]")));
     }
 }

@@ -58,10 +58,6 @@ impl FieldError {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) -> FieldError {
-        FieldError {
-            pointer: pointer.into(),
-            code: code.into(),
-            message: message.into(),
-        }
+        FieldError { pointer: pointer.into(), code: code.into(), message: message.into() }
     }
 }

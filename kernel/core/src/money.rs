@@ -37,42 +37,26 @@ impl Money {
         let currency = Currency::from_code(currency).ok_or(MoneyError::Currency)?;
         let digits = minor_digits(currency);
         let malformed = MoneyError::Digits(digits, ["", "0", "00", "000", "0000"][digits.min(4) as usize]);
-        let (negative, unsigned) = amount
-            .strip_prefix('-')
-            .map_or((false, amount), |rest| (true, rest));
+        let (negative, unsigned) = amount.strip_prefix('-').map_or((false, amount), |rest| (true, rest));
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
         let well_formed = !whole.is_empty()
             && fraction.len() == digits as usize
             && (digits > 0) == unsigned.contains('.')
-            && whole
-                .bytes()
-                .chain(fraction.bytes())
-                .all(|byte| byte.is_ascii_digit());
+            && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
         if !well_formed {
             return Err(malformed);
         }
-        let minor: i64 = format!("{whole}{fraction}")
-            .parse()
-            .map_err(|_| MoneyError::TooLarge)?;
-        Ok(Money {
-            minor: if negative { -minor } else { minor },
-            currency,
-        })
+        let minor: i64 = format!("{whole}{fraction}").parse().map_err(|_| MoneyError::TooLarge)?;
+        Ok(Money { minor: if negative { -minor } else { minor }, currency })
     }
 
     /// Adds two amounts of one currency.
     pub fn plus(self, other: Money) -> Result<Money, MoneyError> {
         if self.currency != other.currency {
-            return Err(MoneyError::Mixed(
-                self.currency.code().into(),
-                other.currency.code().into(),
-            ));
+            return Err(MoneyError::Mixed(self.currency.code().into(), other.currency.code().into()));
         }
         let minor = self.minor.checked_add(other.minor).ok_or(MoneyError::TooLarge)?;
-        Ok(Money {
-            minor,
-            currency: self.currency,
-        })
+        Ok(Money { minor, currency: self.currency })
     }
 
     fn amount(&self) -> String {
@@ -80,11 +64,7 @@ impl Money {
         let sign = if self.minor < 0 { "-" } else { "" };
         let text = format!("{:0width$}", self.minor.unsigned_abs(), width = digits + 1);
         let (whole, fraction) = text.split_at(text.len() - digits);
-        if digits == 0 {
-            format!("{sign}{whole}")
-        } else {
-            format!("{sign}{whole}.{fraction}")
-        }
+        if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
     }
 }
 
@@ -103,11 +83,7 @@ struct Wire {
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Wire {
-            amount: self.amount(),
-            currency: self.currency.code().to_owned(),
-        }
-        .serialize(serializer)
+        Wire { amount: self.amount(), currency: self.currency.code().to_owned() }.serialize(serializer)
     }
 }
 
@@ -124,12 +100,9 @@ mod tests {
 
     #[test]
     fn reads_and_writes_exact_minor_digits() {
-        for (amount, currency, minor) in [
-            ("1160.00", "KES", 116_000),
-            ("-0.05", "KES", -5),
-            ("12", "UGX", 12),
-            ("1.234", "BHD", 1234),
-        ] {
+        for (amount, currency, minor) in
+            [("1160.00", "KES", 116_000), ("-0.05", "KES", -5), ("12", "UGX", 12), ("1.234", "BHD", 1234)]
+        {
             let money = Money::parse(amount, currency).unwrap();
             assert_eq!(money.minor, minor);
             let json = serde_json::to_value(money).unwrap();
@@ -140,15 +113,10 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_exact() {
-        for amount in [
-            "1160", "1160.0", "1160.000", "1,160.00", "", ".00", "1e3", "+1.00", "1 .00", "٣.00",
-        ] {
+        for amount in ["1160", "1160.0", "1160.000", "1,160.00", "", ".00", "1e3", "+1.00", "1 .00", "٣.00"] {
             assert!(Money::parse(amount, "KES").is_err(), "{amount}");
         }
-        assert_eq!(
-            Money::parse("99999999999999999.00", "KES"),
-            Err(MoneyError::TooLarge)
-        );
+        assert_eq!(Money::parse("99999999999999999.00", "KES"), Err(MoneyError::TooLarge));
         assert_eq!(Money::parse("1.00", "KSH"), Err(MoneyError::Currency));
     }
 }

@@ -71,9 +71,7 @@ impl PermissionSet {
 
 impl fmt::Debug for PermissionSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries((0..Self::CAPACITY).filter(|number| self.contains(*number)))
-            .finish()
+        f.debug_set().entries((0..Self::CAPACITY).filter(|number| self.contains(*number))).finish()
     }
 }
 

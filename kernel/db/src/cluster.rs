@@ -11,12 +11,10 @@ pub fn template_name(control_database: &str, fingerprint: &str) -> String {
 }
 
 pub async fn database_exists(admin: &mut PgConnection, name: &str) -> Result<bool, DbError> {
-    Ok(
-        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-            .bind(name)
-            .fetch_one(admin)
-            .await?,
-    )
+    Ok(sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(name)
+        .fetch_one(admin)
+        .await?)
 }
 
 /// Whether a template is finished: the flag is set as the last step of making one.
@@ -43,30 +41,12 @@ where
         // A half-made one, left by a process that died.
         drop_database(admin, name).await?;
     }
-    run(
-        admin,
-        format!(
-            "create database {} template template0 encoding 'UTF8'",
-            quote(name)
-        ),
-    )
-    .await?;
-    run(
-        admin,
-        format!("revoke all on database {} from public", quote(name)),
-    )
-    .await?;
+    run(admin, format!("create database {} template template0 encoding 'UTF8'", quote(name))).await?;
+    run(admin, format!("revoke all on database {} from public", quote(name))).await?;
     let mut conn = connect().await?;
     migrate::run(&mut conn, plan).await?;
     conn.close();
-    run(
-        admin,
-        format!(
-            "alter database {} allow_connections false is_template true",
-            quote(name)
-        ),
-    )
-    .await
+    run(admin, format!("alter database {} allow_connections false is_template true", quote(name))).await
 }
 
 /// Clones the template into a database that one login role, and nobody else, may connect to.
@@ -80,22 +60,12 @@ pub async fn create_tenant_database(
     let (database, role) = (quote(name), quote(login_role));
     run(
         admin,
-        format!(
-            "create database {database} template {} strategy wal_log allow_connections false",
-            quote(template)
-        ),
+        format!("create database {database} template {} strategy wal_log allow_connections false", quote(template)),
     )
     .await?;
     // A clone does not inherit database rights, so PUBLIC may connect until it is told not to.
     run(admin, format!("revoke all on database {database} from public")).await?;
-    run(
-        admin,
-        format!(
-            "create role {role} login in role {APP_ROLE} password '{}'",
-            scram_verifier(password)
-        ),
-    )
-    .await?;
+    run(admin, format!("create role {role} login in role {APP_ROLE} password '{}'", scram_verifier(password))).await?;
     run(admin, format!("grant connect on database {database} to {role}")).await?;
     run(admin, format!("alter database {database} allow_connections true")).await
 }
@@ -106,11 +76,7 @@ pub async fn drop_database(admin: &mut PgConnection, name: &str) -> Result<(), D
         return Ok(());
     }
     run(admin, format!("alter database {} is_template false", quote(name))).await?;
-    run(
-        admin,
-        format!("drop database if exists {} with (force)", quote(name)),
-    )
-    .await
+    run(admin, format!("drop database if exists {} with (force)", quote(name))).await
 }
 
 /// Removes a login role; a missing one is no error.

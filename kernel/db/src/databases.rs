@@ -37,24 +37,14 @@ pub struct Wake(Arc<(Mutex<HashSet<Place>>, Notify)>);
 
 impl Wake {
     pub fn wake(&self, place: Place) {
-        self.0
-            .0
-            .lock()
-            .expect("cannot be poisoned: inserting does not panic")
-            .insert(place);
+        self.0.0.lock().expect("cannot be poisoned: inserting does not panic").insert(place);
         self.0.1.notify_one();
     }
 
     /// Waits for at least one place, and takes all there are.
     pub async fn places(&self) -> HashSet<Place> {
         loop {
-            let places = std::mem::take(
-                &mut *self
-                    .0
-                    .0
-                    .lock()
-                    .expect("cannot be poisoned: taking does not panic"),
-            );
+            let places = std::mem::take(&mut *self.0.0.lock().expect("cannot be poisoned: taking does not panic"));
             if !places.is_empty() {
                 return places;
             }
@@ -192,19 +182,11 @@ impl Databases {
             return Ok(tenant.clone());
         }
         let mut conn = self.control().await?;
-        let tenant = Arc::new(
-            directory::tenant(&mut conn, id)
-                .await?
-                .ok_or(DbError::UnknownTenant)?,
-        );
+        let tenant = Arc::new(directory::tenant(&mut conn, id).await?.ok_or(DbError::UnknownTenant)?);
         conn.release();
         // One on its way is not cached: its activation may happen in another process.
         if tenant.state != TenantState::Provisioning {
-            self.0
-                .tenants
-                .write()
-                .expect("cannot be poisoned")
-                .insert(id, tenant.clone());
+            self.0.tenants.write().expect("cannot be poisoned").insert(id, tenant.clone());
         }
         Ok(tenant)
     }
@@ -248,16 +230,10 @@ impl Databases {
             return Ok(placement.clone());
         }
         let mut conn = self.control().await?;
-        let placement = directory::placement(&mut conn, &self.0.master, id)
-            .await?
-            .ok_or(DbError::UnknownTenant)?;
+        let placement = directory::placement(&mut conn, &self.0.master, id).await?.ok_or(DbError::UnknownTenant)?;
         conn.release();
         let placement = Arc::new(placement);
-        self.0
-            .placements
-            .write()
-            .expect("cannot be poisoned")
-            .insert(id, placement.clone());
+        self.0.placements.write().expect("cannot be poisoned").insert(id, placement.clone());
         Ok(placement)
     }
 
@@ -294,8 +270,7 @@ impl Databases {
     /// Removes databases that nobody will use: left half-made for `age`, or ready on an old schema.
     pub async fn reap(&self, age: TimeDelta) -> Result<usize, DbError> {
         let older_than = self.0.clock.now() - age;
-        let orphans =
-            directory::mark_orphans(&mut *self.control().await?, &self.template(), older_than).await?;
+        let orphans = directory::mark_orphans(&mut *self.control().await?, &self.template(), older_than).await?;
         let mut admin = self.admin(&self.maintenance_database()).await?;
         for (id, name, login_role) in &orphans {
             cluster::drop_database(&mut admin, name).await?;
@@ -314,12 +289,9 @@ impl Databases {
             admin = self.admin(&self.maintenance_database()).await?;
         }
         let mut control = self.control().await?;
-        let new =
-            directory::intend_database(&mut control, &self.0.master, &self.0.settings.control, &template)
-                .await?;
+        let new = directory::intend_database(&mut control, &self.0.master, &self.0.settings.control, &template).await?;
         control.release();
-        cluster::create_tenant_database(&mut admin, &template, &new.name, &new.login_role, &new.password)
-            .await?;
+        cluster::create_tenant_database(&mut admin, &template, &new.name, &new.login_role, &new.password).await?;
         directory::database_made(&mut *self.control().await?, new.id).await
     }
 
@@ -327,32 +299,18 @@ impl Databases {
     pub async fn prepare(&self) -> Result<Vec<AppliedMigration>, DbError> {
         let control = &self.0.settings.control;
         let mut admin = self.admin(&self.maintenance_database()).await?;
-        sqlx::query("select pg_advisory_lock(hashtext($1))")
-            .bind(control)
-            .execute(&mut *admin)
-            .await?;
+        sqlx::query("select pg_advisory_lock(hashtext($1))").bind(control).execute(&mut *admin).await?;
         roles::ensure(&mut admin, &self.0.master, control).await?;
         if !cluster::database_exists(&mut admin, control).await? {
             roles::run(
                 &mut admin,
-                format!(
-                    "create database {} template template0 encoding 'UTF8'",
-                    roles::quote(control)
-                ),
+                format!("create database {} template template0 encoding 'UTF8'", roles::quote(control)),
             )
             .await?;
         }
         let (database, role) = (roles::quote(control), roles::quote(&roles::control_role(control)));
-        roles::run(
-            &mut admin,
-            format!("revoke all on database {database} from public"),
-        )
-        .await?;
-        roles::run(
-            &mut admin,
-            format!("grant connect on database {database} to {role}"),
-        )
-        .await?;
+        roles::run(&mut admin, format!("revoke all on database {database} from public")).await?;
+        roles::run(&mut admin, format!("grant connect on database {database} to {role}")).await?;
         let mut conn = self.admin(control).await?;
         let applied = migrate::run(&mut conn, &self.plan(Home::Control)).await?;
         conn.close();
@@ -377,14 +335,10 @@ impl Databases {
         let template = self.template();
         let mut admin = self.admin(&self.maintenance_database()).await?;
         // One lock for the cluster: two templates are never cloned from or built at once by two processes.
-        sqlx::query("select pg_advisory_lock(hashtext($1))")
-            .bind(&template)
-            .execute(&mut *admin)
-            .await?;
+        sqlx::query("select pg_advisory_lock(hashtext($1))").bind(&template).execute(&mut *admin).await?;
         if !cluster::template_ready(&mut admin, &template).await? {
             let plan = self.plan(Home::Tenant);
-            cluster::build_template(&mut admin, &template, &plan, async || self.admin(&template).await)
-                .await?;
+            cluster::build_template(&mut admin, &template, &plan, async || self.admin(&template).await).await?;
         }
         admin.close();
         Ok(())
@@ -395,10 +349,7 @@ impl Databases {
     }
 
     fn template(&self) -> String {
-        cluster::template_name(
-            &self.0.settings.control,
-            &migrate::fingerprint(&self.plan(Home::Tenant)),
-        )
+        cluster::template_name(&self.0.settings.control, &migrate::fingerprint(&self.plan(Home::Tenant)))
     }
 
     fn maintenance_database(&self) -> String {
@@ -423,19 +374,8 @@ impl Databases {
     }
 
     /// Changes what an owner may change; the new version, or none when `tenant.version` is not current.
-    pub async fn update_tenant(
-        &self,
-        conn: &mut sqlx::PgConnection,
-        tenant: &Tenant,
-    ) -> Result<Option<i64>, DbError> {
-        directory::update_tenant(
-            conn,
-            tenant.id,
-            tenant.version,
-            &tenant.name,
-            tenant.time_zone,
-            &tenant.products,
-        )
-        .await
+    pub async fn update_tenant(&self, conn: &mut sqlx::PgConnection, tenant: &Tenant) -> Result<Option<i64>, DbError> {
+        directory::update_tenant(conn, tenant.id, tenant.version, &tenant.name, tenant.time_zone, &tenant.products)
+            .await
     }
 }

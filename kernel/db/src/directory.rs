@@ -100,10 +100,7 @@ impl TryFrom<TenantRow> for Tenant {
     fn try_from(row: TenantRow) -> Result<Tenant, DbError> {
         Ok(Tenant {
             id: TenantId(row.id),
-            time_zone: row
-                .time_zone
-                .parse()
-                .map_err(|_| DbError::Invalid("unknown time zone".into()))?,
+            time_zone: row.time_zone.parse().map_err(|_| DbError::Invalid("unknown time zone".into()))?,
             state: TenantState::parse(&row.state)?,
             slug: row.slug,
             name: row.name,
@@ -128,19 +125,13 @@ pub async fn tenant(conn: &mut PgConnection, id: TenantId) -> Result<Option<Tena
 }
 
 pub async fn tenant_by_slug(conn: &mut PgConnection, slug: &str) -> Result<Option<TenantId>, DbError> {
-    let id: Option<Uuid> = sqlx::query_scalar("select id from directory.tenant where slug = $1")
-        .bind(slug)
-        .fetch_optional(conn)
-        .await?;
+    let id: Option<Uuid> =
+        sqlx::query_scalar("select id from directory.tenant where slug = $1").bind(slug).fetch_optional(conn).await?;
     Ok(id.map(TenantId))
 }
 
 /// All organisations after `after` in order of id, at most `limit`.
-pub async fn tenants(
-    conn: &mut PgConnection,
-    after: Option<TenantId>,
-    limit: i64,
-) -> Result<Vec<Tenant>, DbError> {
+pub async fn tenants(conn: &mut PgConnection, after: Option<TenantId>, limit: i64) -> Result<Vec<Tenant>, DbError> {
     let rows: Vec<TenantRow> = sqlx::query_as(
         "select id, slug, name, country, currency, time_zone, products, state, version, created_at
          from directory.tenant where id > $1 order by id limit $2",
@@ -207,11 +198,12 @@ pub async fn set_state(conn: &mut PgConnection, id: TenantId, state: TenantState
 
 /// Organisations whose sign-up began before `before` and did not finish.
 pub async fn unfinished(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<Vec<TenantId>, DbError> {
-    let ids: Vec<Uuid> =
-        sqlx::query_scalar("select id from directory.tenant where state = 'provisioning' and created_at < $1 limit 100")
-            .bind(before)
-            .fetch_all(conn)
-            .await?;
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "select id from directory.tenant where state = 'provisioning' and created_at < $1 limit 100",
+    )
+    .bind(before)
+    .fetch_all(conn)
+    .await?;
     Ok(ids.into_iter().map(TenantId).collect())
 }
 
@@ -237,11 +229,7 @@ pub async fn placement(
             .fetch_optional(conn)
             .await?;
     row.map(|(database, login_role, sealed)| {
-        Ok(Placement {
-            database,
-            login_role,
-            password: open_password(master, &id.to_string(), &sealed)?,
-        })
+        Ok(Placement { database, login_role, password: open_password(master, &id.to_string(), &sealed)? })
     })
     .transpose()
 }
@@ -301,15 +289,11 @@ pub async fn claim_database(
 ) -> Result<bool, DbError> {
     let mut tx = conn.begin().await?;
     // Two that claim for one organisation at once would both take a database.
-    sqlx::query("select from directory.tenant where id = $1 for update")
+    sqlx::query("select from directory.tenant where id = $1 for update").bind(tenant.0).execute(&mut *tx).await?;
+    let has_one: bool = sqlx::query_scalar("select exists (select from directory.database where tenant_id = $1)")
         .bind(tenant.0)
-        .execute(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
-    let has_one: bool =
-        sqlx::query_scalar("select exists (select from directory.database where tenant_id = $1)")
-            .bind(tenant.0)
-            .fetch_one(&mut *tx)
-            .await?;
     if has_one {
         return Ok(true);
     }
@@ -324,25 +308,21 @@ pub async fn claim_database(
         return Ok(false);
     };
     let password = open_password(master, &id.to_string(), &sealed)?;
-    sqlx::query(
-        "update directory.database set state = 'claimed', tenant_id = $2, password = $3 where id = $1",
-    )
-    .bind(id)
-    .bind(tenant.0)
-    .bind(master.seal(&tenant.to_string(), PASSWORD_PURPOSE, password.as_bytes()))
-    .execute(&mut *tx)
-    .await?;
+    sqlx::query("update directory.database set state = 'claimed', tenant_id = $2, password = $3 where id = $1")
+        .bind(id)
+        .bind(tenant.0)
+        .bind(master.seal(&tenant.to_string(), PASSWORD_PURPOSE, password.as_bytes()))
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(true)
 }
 
 pub async fn ready_databases(conn: &mut PgConnection, template: &str) -> Result<i64, DbError> {
-    Ok(
-        sqlx::query_scalar("select count(*) from directory.database where state = 'ready' and template = $1")
-            .bind(template)
-            .fetch_one(conn)
-            .await?,
-    )
+    Ok(sqlx::query_scalar("select count(*) from directory.database where state = 'ready' and template = $1")
+        .bind(template)
+        .fetch_one(conn)
+        .await?)
 }
 
 /// Marks for removal what nobody will use: half-made databases and ready ones of an old template. Returns them.
@@ -363,20 +343,16 @@ pub(crate) async fn mark_orphans(
 }
 
 pub(crate) async fn forget_database(conn: &mut PgConnection, id: Uuid) -> Result<(), DbError> {
-    sqlx::query("delete from directory.database where id = $1 and state = 'dropping'")
-        .bind(id)
-        .execute(conn)
-        .await?;
+    sqlx::query("delete from directory.database where id = $1 and state = 'dropping'").bind(id).execute(conn).await?;
     Ok(())
 }
 
 /// Databases of tenants: what the fleet migration walks.
 pub async fn claimed_databases(conn: &mut PgConnection) -> Result<Vec<(TenantId, String)>, DbError> {
-    let rows: Vec<(Uuid, String)> = sqlx::query_as(
-        "select tenant_id, name from directory.database where state = 'claimed' order by tenant_id",
-    )
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<(Uuid, String)> =
+        sqlx::query_as("select tenant_id, name from directory.database where state = 'claimed' order by tenant_id")
+            .fetch_all(conn)
+            .await?;
     Ok(rows.into_iter().map(|(id, name)| (TenantId(id), name)).collect())
 }
 

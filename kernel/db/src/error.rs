@@ -15,11 +15,7 @@ pub enum DbError {
     #[error("a stored secret cannot be opened: {0}")]
     Secret(&'static str),
     #[error("migration {service} {version}: {reason}")]
-    Migration {
-        service: String,
-        version: i32,
-        reason: String,
-    },
+    Migration { service: String, version: i32, reason: String },
     #[error("the answer to an idempotent request cannot be stored twice")]
     IdempotencyRace,
     #[error("{0}")]

@@ -65,13 +65,7 @@ struct Waiter {
 
 impl Governor {
     pub fn new(cap: usize, cap_per_place: usize, wait: Duration, idle_after: Duration) -> Governor {
-        Governor(Arc::new(Inner {
-            cap,
-            cap_per_place,
-            wait,
-            idle_after,
-            state: Mutex::default(),
-        }))
+        Governor(Arc::new(Inner { cap, cap_per_place, wait, idle_after, state: Mutex::default() }))
     }
 
     /// A connection to `place`; `options` is asked only when one must be opened.
@@ -89,11 +83,7 @@ impl Governor {
         if lease.conn.is_none() {
             let options = options().await?;
             let connecting = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options));
-            lease.conn = Some(
-                connecting
-                    .await
-                    .map_err(|_| DbError::Unavailable("connecting took too long"))??,
-            );
+            lease.conn = Some(connecting.await.map_err(|_| DbError::Unavailable("connecting took too long"))??);
         }
         Ok(lease)
     }
@@ -101,11 +91,7 @@ impl Governor {
     pub fn stats(&self) -> GovernorStats {
         let state = self.lock();
         let idle = state.places.values().map(|slot| slot.idle.len()).sum();
-        GovernorStats {
-            open: state.open,
-            idle,
-            waiting: state.waiters.len(),
-        }
+        GovernorStats { open: state.open, idle, waiting: state.waiters.len() }
     }
 
     /// Closes what has been idle too long; called from time to time.
@@ -120,8 +106,7 @@ impl Governor {
             let mut state = self.lock();
             let State { places, open, .. } = &mut *state;
             for (place, slot) in places.iter_mut() {
-                let (old, kept): (Vec<_>, Vec<_>) =
-                    slot.idle.drain(..).partition(|(_, since)| stale(place, since));
+                let (old, kept): (Vec<_>, Vec<_>) = slot.idle.drain(..).partition(|(_, since)| stale(place, since));
                 slot.idle = kept;
                 slot.open -= old.len();
                 *open -= old.len();
@@ -136,13 +121,7 @@ impl Governor {
     }
 
     fn lease(&self, place: &Place, conn: Option<PgConnection>) -> Conn {
-        Conn {
-            conn,
-            place: place.clone(),
-            governor: self.clone(),
-            clean: true,
-            armed: true,
-        }
+        Conn { conn, place: place.clone(), governor: self.clone(), clean: true, armed: true }
     }
 
     fn lease_now(&self, place: &Place) -> Result<Result<Conn, oneshot::Receiver<Conn>>, DbError> {
@@ -159,28 +138,19 @@ impl Governor {
             return Err(DbError::Unavailable("too many requests wait for a connection"));
         }
         let (grant, waiting) = oneshot::channel();
-        state.waiters.push_back(Waiter {
-            place: place.clone(),
-            grant,
-        });
+        state.waiters.push_back(Waiter { place: place.clone(), grant });
         Ok(Err(waiting))
     }
 
     fn may_open(&self, state: &State, place: &Place) -> bool {
-        state
-            .places
-            .get(place)
-            .is_none_or(|slot| slot.open < self.0.cap_per_place)
+        state.places.get(place).is_none_or(|slot| slot.open < self.0.cap_per_place)
     }
 
     /// Takes back a lease: hands it on, keeps it, or (`live` is none) only frees its permit.
     fn give_back(&self, place: &Place, mut live: Option<PgConnection>) {
         let mut state = self.lock();
         state.waiters.retain(|waiter| !waiter.grant.is_closed());
-        while let Some(index) = state
-            .waiters
-            .iter()
-            .position(|w| w.place == *place || self.may_open(&state, &w.place))
+        while let Some(index) = state.waiters.iter().position(|w| w.place == *place || self.may_open(&state, &w.place))
         {
             let Some(waiter) = state.waiters.remove(index) else {
                 break;
@@ -200,12 +170,7 @@ impl Governor {
         }
         match live {
             Some(conn) if !matches!(place, Place::Admin(_)) => {
-                state
-                    .places
-                    .entry(place.clone())
-                    .or_default()
-                    .idle
-                    .push((conn, Instant::now()));
+                state.places.entry(place.clone()).or_default().idle.push((conn, Instant::now()));
             }
             _ => {
                 state.open -= 1;
@@ -215,10 +180,7 @@ impl Governor {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0
-            .state
-            .lock()
-            .expect("cannot be poisoned: nothing panics while it is held")
+        self.0.state.lock().expect("cannot be poisoned: nothing panics while it is held")
     }
 }
 

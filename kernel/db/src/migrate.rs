@@ -32,18 +32,8 @@ pub struct AppliedMigration {
 const KERNEL: &str = "kernel";
 
 const KERNEL_MIGRATIONS: &[Migration] = &[
-    Migration {
-        service: KERNEL,
-        home: Home::Tenant,
-        version: 1,
-        sql: include_str!("../migrations/0001_kernel.sql"),
-    },
-    Migration {
-        service: KERNEL,
-        home: Home::Control,
-        version: 1,
-        sql: include_str!("../migrations/0001_kernel.sql"),
-    },
+    Migration { service: KERNEL, home: Home::Tenant, version: 1, sql: include_str!("../migrations/0001_kernel.sql") },
+    Migration { service: KERNEL, home: Home::Control, version: 1, sql: include_str!("../migrations/0001_kernel.sql") },
     Migration {
         service: KERNEL,
         home: Home::Control,
@@ -54,30 +44,16 @@ const KERNEL_MIGRATIONS: &[Migration] = &[
 
 /// The kernel's and the services' migrations for one home, in the order they run.
 pub fn plan(home: Home, services: &[Migration]) -> Vec<Migration> {
-    KERNEL_MIGRATIONS
-        .iter()
-        .chain(services)
-        .filter(|migration| migration.home == home)
-        .copied()
-        .collect()
+    KERNEL_MIGRATIONS.iter().chain(services).filter(|migration| migration.home == home).copied().collect()
 }
 
 /// A short name for a set of migrations: two databases with one fingerprint have one schema.
 pub fn fingerprint(plan: &[Migration]) -> String {
     let mut text = String::new();
-    for Migration {
-        service,
-        version,
-        sql,
-        ..
-    } in plan
-    {
+    for Migration { service, version, sql, .. } in plan {
         text.push_str(&format!("{service} {version} {}\n{sql}\n", sql.len()));
     }
-    sha256(text.as_bytes())[..6]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    sha256(text.as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Runs what is missing on one database. Two runners at once are safe: the second waits and finds nothing to do.
@@ -85,26 +61,16 @@ pub async fn run(conn: &mut PgConnection, plan: &[Migration]) -> Result<Vec<Appl
     let mut applied = Vec::new();
     for migration in plan {
         let mut tx = conn.begin().await?;
-        sqlx::query("select pg_advisory_xact_lock(hashtext('hitaji.migrate'))")
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("set local lock_timeout = '2s'")
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query("select pg_advisory_xact_lock(hashtext('hitaji.migrate'))").execute(&mut *tx).await?;
+        sqlx::query("set local lock_timeout = '2s'").execute(&mut *tx).await?;
         match recorded_checksum(&mut tx, migration).await? {
             Some(checksum) if checksum == sha256(migration.sql.as_bytes()) => continue,
             Some(_) => {
-                return Err(refused(
-                    migration,
-                    "its text is not the one that ran here; migrations never change",
-                ));
+                return Err(refused(migration, "its text is not the one that ran here; migrations never change"));
             }
             None => {}
         }
-        sqlx::raw_sql(migration.sql)
-            .execute(&mut *tx)
-            .await
-            .map_err(|error| refused(migration, &error.to_string()))?;
+        sqlx::raw_sql(migration.sql).execute(&mut *tx).await.map_err(|error| refused(migration, &error.to_string()))?;
         sqlx::query("insert into hitaji.schema_version (service, version, checksum) values ($1, $2, $3)")
             .bind(migration.service)
             .bind(migration.version)
@@ -112,37 +78,24 @@ pub async fn run(conn: &mut PgConnection, plan: &[Migration]) -> Result<Vec<Appl
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        applied.push(AppliedMigration {
-            service: migration.service,
-            version: migration.version,
-        });
+        applied.push(AppliedMigration { service: migration.service, version: migration.version });
     }
     Ok(applied)
 }
 
-async fn recorded_checksum(
-    conn: &mut PgConnection,
-    migration: &Migration,
-) -> Result<Option<Vec<u8>>, DbError> {
-    let exists: bool = sqlx::query_scalar("select to_regclass('hitaji.schema_version') is not null")
-        .fetch_one(&mut *conn)
-        .await?;
+async fn recorded_checksum(conn: &mut PgConnection, migration: &Migration) -> Result<Option<Vec<u8>>, DbError> {
+    let exists: bool =
+        sqlx::query_scalar("select to_regclass('hitaji.schema_version') is not null").fetch_one(&mut *conn).await?;
     if !exists {
         return Ok(None);
     }
-    Ok(
-        sqlx::query_scalar("select checksum from hitaji.schema_version where service = $1 and version = $2")
-            .bind(migration.service)
-            .bind(migration.version)
-            .fetch_optional(conn)
-            .await?,
-    )
+    Ok(sqlx::query_scalar("select checksum from hitaji.schema_version where service = $1 and version = $2")
+        .bind(migration.service)
+        .bind(migration.version)
+        .fetch_optional(conn)
+        .await?)
 }
 
 fn refused(migration: &Migration, reason: &str) -> DbError {
-    DbError::Migration {
-        service: migration.service.to_owned(),
-        version: migration.version,
-        reason: reason.to_owned(),
-    }
+    DbError::Migration { service: migration.service.to_owned(), version: migration.version, reason: reason.to_owned() }
 }

@@ -68,7 +68,8 @@ impl PrivateCluster {
         }
         let child = layout.spawn()?;
         layout.wait_until_ready().await?;
-        let password = fs::read_to_string(&layout.password).map_err(|error| failed(format!("{}: {error}", layout.password.display())))?;
+        let password = fs::read_to_string(&layout.password)
+            .map_err(|error| failed(format!("{}: {error}", layout.password.display())))?;
         let (port, socket) = (layout.port, layout.socket.display());
         let url = format!("postgres://{SUPERUSER}:{}@localhost:{port}/postgres?host={socket}", password.trim());
         close_to_others(&url).await?;
@@ -146,7 +147,10 @@ impl Layout {
         let bin = find_binaries()?;
         fs::create_dir_all(folder).map_err(|error| failed(format!("{}: {error}", folder.display())))?;
         let folder = folder.canonicalize().map_err(|error| failed(format!("{}: {error}", folder.display())))?;
-        let tag = sha256(folder.as_os_str().as_encoded_bytes())[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let tag = sha256(folder.as_os_str().as_encoded_bytes())[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
         let user = geteuid().is_root().then(unprivileged_user).transpose()?;
         let home = match user {
             Some(_) if !everybody_may_enter(&folder) => {
@@ -199,7 +203,14 @@ impl Layout {
             chown(&copy, Some(uid), Some(gid)).map_err(|error| failed(format!("{}: {error}", copy.display())))?;
         }
         let mut command = self.command("initdb");
-        command.arg("-D").arg(&self.data).args(["-U", SUPERUSER, "--auth=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]);
+        command.arg("-D").arg(&self.data).args([
+            "-U",
+            SUPERUSER,
+            "--auth=scram-sha-256",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        ]);
         command.arg("--pwfile").arg(&copy).arg("--no-instructions").stdin(Stdio::null());
         if durability == Durability::Scratch {
             command.arg("--no-sync");
@@ -249,7 +260,10 @@ impl Layout {
             None => Command::new(program),
             Some((uid, gid)) => {
                 let mut command = Command::new("setpriv");
-                command.args([format!("--reuid={uid}"), format!("--regid={gid}")]).args(["--clear-groups", "--"]).arg(program);
+                command
+                    .args([format!("--reuid={uid}"), format!("--regid={gid}")])
+                    .args(["--clear-groups", "--"])
+                    .arg(program);
                 command
             }
         };
@@ -266,7 +280,10 @@ impl Layout {
         let deadline = Instant::now() + STOP_TIMEOUT;
         while is_postgres(pid) {
             if Instant::now() > deadline {
-                return Err(failed(format!("another PostgreSQL (process {pid}) uses {} and does not stop", self.data.display())));
+                return Err(failed(format!(
+                    "another PostgreSQL (process {pid}) uses {} and does not stop",
+                    self.data.display()
+                )));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -19,20 +19,12 @@ pub fn control_password(master: &MasterKey, control_database: &str) -> String {
 }
 
 /// Makes the cluster's fixed roles where they are missing, and gives the control role today's password.
-pub async fn ensure(
-    admin: &mut PgConnection,
-    master: &MasterKey,
-    control_database: &str,
-) -> Result<(), DbError> {
+pub async fn ensure(admin: &mut PgConnection, master: &MasterKey, control_database: &str) -> Result<(), DbError> {
     ensure_role(admin, APP_ROLE, "nologin").await?;
     let role = control_role(control_database);
     let verifier = scram_verifier(&control_password(master, control_database));
     ensure_role(admin, &role, "login").await?;
-    run(
-        admin,
-        format!("alter role {} password '{verifier}'", quote(&role)),
-    )
-    .await?;
+    run(admin, format!("alter role {} password '{verifier}'", quote(&role))).await?;
     run(admin, format!("grant {APP_ROLE} to {}", quote(&role))).await
 }
 

@@ -28,12 +28,8 @@ impl MasterKey {
 
     /// Reads 32 bytes written as standard base64; surrounding white space is ignored.
     pub fn from_base64(text: &str) -> Result<MasterKey, DbError> {
-        let bytes = STANDARD
-            .decode(text.trim())
-            .map_err(|_| DbError::Secret("the master key is not base64"))?;
-        let bytes = bytes
-            .try_into()
-            .map_err(|_| DbError::Secret("the master key is not 32 bytes"))?;
+        let bytes = STANDARD.decode(text.trim()).map_err(|_| DbError::Secret("the master key is not base64"))?;
+        let bytes = bytes.try_into().map_err(|_| DbError::Secret("the master key is not 32 bytes"))?;
         Ok(MasterKey(Arc::new(bytes)))
     }
 
@@ -57,20 +53,14 @@ impl MasterKey {
         let nonce: [u8; NONCE_LEN] = random();
         let mut body = plain.to_vec();
         self.cipher(purpose)
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                aad(owner, purpose),
-                &mut body,
-            )
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad(owner, purpose), &mut body)
             .expect("cannot fail: secrets are far below the length limit of AES-GCM");
         [&[SEAL_VERSION][..], &nonce, &body].concat()
     }
 
     /// Decrypts what [`MasterKey::seal`] made for the same `owner` and `purpose`.
     pub fn open(&self, owner: &str, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, DbError> {
-        let (header, body) = sealed
-            .split_at_checked(1 + NONCE_LEN)
-            .ok_or(DbError::Secret("too short"))?;
+        let (header, body) = sealed.split_at_checked(1 + NONCE_LEN).ok_or(DbError::Secret("too short"))?;
         if header[0] != SEAL_VERSION {
             return Err(DbError::Secret("unknown version"));
         }
@@ -142,13 +132,7 @@ pub fn scram_verifier(password: &str) -> String {
     const ITERATIONS: NonZeroU32 = NonZeroU32::MIN;
     let salt: [u8; 16] = random();
     let mut salted = [0; 32];
-    pbkdf2::derive(
-        pbkdf2::PBKDF2_HMAC_SHA256,
-        ITERATIONS,
-        &salt,
-        password.as_bytes(),
-        &mut salted,
-    );
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ITERATIONS, &salt, password.as_bytes(), &mut salted);
     let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
     let stored_key = sha256(hmac::sign(&key, b"Client Key").as_ref());
     let server_key = hmac::sign(&key, b"Server Key");
@@ -168,24 +152,14 @@ mod tests {
     fn a_sealed_value_opens_only_for_its_owner_and_purpose() {
         let key = MasterKey::generate();
         let sealed = key.seal("tenant-a", "database-password", b"secret");
-        assert_eq!(
-            key.open("tenant-a", "database-password", &sealed).unwrap(),
-            b"secret"
-        );
+        assert_eq!(key.open("tenant-a", "database-password", &sealed).unwrap(), b"secret");
         assert!(key.open("tenant-b", "database-password", &sealed).is_err());
         assert!(key.open("tenant-a", "other", &sealed).is_err());
-        assert!(
-            MasterKey::generate()
-                .open("tenant-a", "database-password", &sealed)
-                .is_err()
-        );
+        assert!(MasterKey::generate().open("tenant-a", "database-password", &sealed).is_err());
         for index in 0..sealed.len() {
             let mut bent = sealed.clone();
             bent[index] ^= 1;
-            assert!(
-                key.open("tenant-a", "database-password", &bent).is_err(),
-                "byte {index}"
-            );
+            assert!(key.open("tenant-a", "database-password", &bent).is_err(), "byte {index}");
         }
         assert!(key.open("tenant-a", "database-password", &sealed[..5]).is_err());
     }

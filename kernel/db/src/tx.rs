@@ -89,7 +89,8 @@ struct EventColumns {
     data: Vec<String>,
 }
 
-const CLAIM: &str = "with claim as materialized (select pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) as granted)
+const CLAIM: &str =
+    "with claim as materialized (select pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) as granted)
 select claim.granted, stored.request_hash, stored.status, stored.location, stored.etag, stored.body
 from claim left join hitaji.idempotency stored on stored.subject = $1 and stored.key = $2";
 
@@ -118,37 +119,16 @@ struct Claim {
 
 impl Tx {
     /// Begins, and claims the key in the same database that will hold the effect.
-    pub async fn begin(
-        conn: Conn,
-        scope: Scope,
-        key: Option<IdempotencyKey>,
-        wake: Wake,
-    ) -> Result<Begun, DbError> {
-        let mut tx = Tx {
-            conn,
-            scope,
-            key,
-            wake,
-            audits: AuditColumns::default(),
-            events: EventColumns::default(),
-        };
+    pub async fn begin(conn: Conn, scope: Scope, key: Option<IdempotencyKey>, wake: Wake) -> Result<Begun, DbError> {
+        let mut tx = Tx { conn, scope, key, wake, audits: AuditColumns::default(), events: EventColumns::default() };
         sqlx::raw_sql("begin").execute(&mut *tx.conn).await?;
         let Some(key) = &tx.key else {
             return Ok(Begun::Fresh(Box::new(tx)));
         };
-        let claim: Claim = sqlx::query_as(CLAIM)
-            .bind(&key.subject)
-            .bind(&key.key)
-            .fetch_one(&mut *tx.conn)
-            .await?;
+        let claim: Claim = sqlx::query_as(CLAIM).bind(&key.subject).bind(&key.key).fetch_one(&mut *tx.conn).await?;
         let begun = match (claim.granted, claim.request_hash, claim.status, claim.body) {
             (_, Some(hash), Some(status), Some(body)) if hash == key.request_hash => {
-                Begun::Replay(StoredAnswer {
-                    status,
-                    location: claim.location,
-                    etag: claim.etag,
-                    body,
-                })
+                Begun::Replay(StoredAnswer { status, location: claim.location, etag: claim.etag, body })
             }
             (_, Some(_), ..) => Begun::Reused,
             (false, None, ..) => Begun::InProgress,

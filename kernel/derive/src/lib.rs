@@ -4,7 +4,9 @@ use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned as _;
-use syn::{Data, DeriveInput, Error, Expr, Field, Fields, GenericArgument, LitInt, LitStr, PathArguments, Result, Type};
+use syn::{
+    Data, DeriveInput, Error, Expr, Field, Fields, GenericArgument, LitInt, LitStr, PathArguments, Result, Type,
+};
 
 /// Declares a table as a resource. On the struct: `#[resource(service, name, table, label, label_one, label_sw,
 /// title, sort, permission?, read_only?, if_match?)]` and `constraint("name", "field", "message")`. On a field:
@@ -47,9 +49,12 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
     let event = |action: &str| format!("{table}.{action}.v1");
     let (read, write, delete) = (scope("read"), scope("write"), scope("delete"));
     let (created, updated, deleted) = (event("created"), event("updated"), event("deleted"));
-    let (title, read_only, if_match, constraints) = (header.title, header.read_only, header.if_match, header.constraints);
+    let (title, read_only, if_match, constraints) =
+        (header.title, header.read_only, header.if_match, header.constraints);
     let Data::Struct(data) = &input.data else { return Err(Error::new(input.span(), "a resource is a struct")) };
-    let Fields::Named(named) = &data.fields else { return Err(Error::new(input.span(), "a resource has named fields")) };
+    let Fields::Named(named) = &data.fields else {
+        return Err(Error::new(input.span(), "a resource has named fields"));
+    };
     let fields = named.named.iter().map(field).collect::<Result<Vec<_>>>()?;
     let idents = named.named.iter().map(|field| &field.ident);
     let ident = &input.ident;

@@ -43,8 +43,11 @@ pub(crate) fn check(def: &'static ResourceDef, body: Map<String, Value>, complet
         }
     }
     if complete {
-        let missing = def.fields.iter().filter(|field| field.required && !field.read_only && !body.contains_key(field.name));
-        errors.extend(missing.map(|field| FieldError::new(format!("/{}", field.name), "required", format!("{} is needed.", field.label))));
+        let missing =
+            def.fields.iter().filter(|field| field.required && !field.read_only && !body.contains_key(field.name));
+        errors.extend(missing.map(|field| {
+            FieldError::new(format!("/{}", field.name), "required", format!("{} is needed.", field.label))
+        }));
     }
     if errors.is_empty() { Ok(values) } else { Err(Problem::validation(errors)) }
 }
@@ -53,7 +56,11 @@ type Refusal = (&'static str, String);
 
 fn check_value(field: &FieldDef, value: &Value) -> Result<Bound, Refusal> {
     if value.is_null() {
-        return if field.required { Err(("required", format!("{} is needed.", field.label))) } else { Ok(empty(field)) };
+        return if field.required {
+            Err(("required", format!("{} is needed.", field.label)))
+        } else {
+            Ok(empty(field))
+        };
     }
     let wrong = |what: &str| ("malformed", format!("{} is {what}.", field.label));
     match field.kind {
@@ -91,7 +98,11 @@ fn check_integer(field: &FieldDef, value: i64) -> Result<Bound, Refusal> {
 fn check_text(field: &FieldDef, value: &str) -> Result<Bound, Refusal> {
     let text = value.trim();
     if text.is_empty() {
-        return if field.required { Err(("required", format!("{} is needed.", field.label))) } else { Ok(Bound::Text(None)) };
+        return if field.required {
+            Err(("required", format!("{} is needed.", field.label)))
+        } else {
+            Ok(Bound::Text(None))
+        };
     }
     let limit = field.max_length.map_or(DEFAULT_TEXT_LENGTH, |limit| limit as usize);
     let limit = if field.kind == FieldKind::LongText { LONG_TEXT_LENGTH } else { limit };
@@ -131,7 +142,10 @@ pub fn is_email(text: &str) -> bool {
     text.len() <= 254
         && !text.contains(char::is_whitespace)
         && text.split_once('@').is_some_and(|(user, host)| {
-            !user.is_empty() && !host.contains('@') && host.split('.').all(|part| !part.is_empty()) && host.contains('.')
+            !user.is_empty()
+                && !host.contains('@')
+                && host.split('.').all(|part| !part.is_empty())
+                && host.contains('.')
         })
 }
 

@@ -11,7 +11,12 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-pub(crate) async fn read(catalogue: Catalogue, declared: &'static Declared, ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
+pub(crate) async fn read(
+    catalogue: Catalogue,
+    declared: &'static Declared,
+    ctx: Ctx,
+    Id(id): Id,
+) -> Result<Answer, Problem> {
     let mut conn = ctx.read().await?;
     let found = fetch(catalogue, declared, &ctx, &mut conn, id, "").await?;
     conn.release();
@@ -59,7 +64,10 @@ fn repeated(def: &ResourceDef, values: &Values, record: Vec<u8>, version: i64) -
     if same && version == 1 {
         return Ok(Answer::json(200, record).version(version));
     }
-    Err(Problem::new(ErrorCode::Conflict, format!("Another {} has this id. Make a new one.", def.label_one.to_lowercase())))
+    Err(Problem::new(
+        ErrorCode::Conflict,
+        format!("Another {} has this id. Make a new one.", def.label_one.to_lowercase()),
+    ))
 }
 
 pub(crate) async fn update(
@@ -86,7 +94,12 @@ pub(crate) async fn update(
     ctx.commit(tx, Answer::json(200, after).version(version)).await
 }
 
-pub(crate) async fn delete(catalogue: Catalogue, declared: &'static Declared, ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
+pub(crate) async fn delete(
+    catalogue: Catalogue,
+    declared: &'static Declared,
+    ctx: Ctx,
+    Id(id): Id,
+) -> Result<Answer, Problem> {
     let def = declared.def;
     let wanted = wanted_version(def, &ctx)?;
     let mut tx = ctx.tx().await?;
@@ -166,15 +179,26 @@ fn refuse_stale(wanted: Option<i64>, version: i64, current: &[u8]) -> Result<(),
         return Ok(());
     }
     let current: Value = serde_json::from_slice(current).map_err(Problem::internal)?;
-    Err(Problem::new(ErrorCode::Stale, "Somebody changed this record meanwhile. Look at the change and send yours again.")
-        .with("current", current))
+    Err(Problem::new(
+        ErrorCode::Stale,
+        "Somebody changed this record meanwhile. Look at the change and send yours again.",
+    )
+    .with("current", current))
 }
 
 /// Audit with the changed fields only; an event that names them without their values.
-fn record_change(def: &ResourceDef, tx: &mut Tx, id: Uuid, version: i64, before: &[u8], after: &[u8]) -> Result<(), Problem> {
+fn record_change(
+    def: &ResourceDef,
+    tx: &mut Tx,
+    id: Uuid,
+    version: i64,
+    before: &[u8],
+    after: &[u8],
+) -> Result<(), Problem> {
     let before: Map<String, Value> = serde_json::from_slice(before).map_err(Problem::internal)?;
     let after: Map<String, Value> = serde_json::from_slice(after).map_err(Problem::internal)?;
-    let changed: Vec<&str> = def.fields.iter().map(|field| field.name).filter(|name| before.get(*name) != after.get(*name)).collect();
+    let changed: Vec<&str> =
+        def.fields.iter().map(|field| field.name).filter(|name| before.get(*name) != after.get(*name)).collect();
     let only = |record: &Map<String, Value>| {
         let kept: Map<String, Value> =
             changed.iter().filter_map(|name| Some(((*name).to_owned(), record.get(*name)?.clone()))).collect();
@@ -187,7 +211,11 @@ fn record_change(def: &ResourceDef, tx: &mut Tx, id: Uuid, version: i64, before:
         before: Some(only(&before)),
         after: Some(only(&after)),
     });
-    tx.emit_json(def.updated_event, id.to_string(), json!({"id": id, "version": version, "changed": changed}).to_string());
+    tx.emit_json(
+        def.updated_event,
+        id.to_string(),
+        json!({"id": id, "version": version, "changed": changed}).to_string(),
+    );
     Ok(())
 }
 
@@ -216,7 +244,10 @@ fn refused(def: &ResourceDef, error: DbError) -> Problem {
         Some("check") => ("refused", "is not accepted", "_check"),
         _ => return error.into(),
     };
-    let column = constraint.strip_prefix(table).and_then(|rest| rest.strip_prefix('_')?.strip_suffix(suffix)).unwrap_or_default();
+    let column = constraint
+        .strip_prefix(table)
+        .and_then(|rest| rest.strip_prefix('_')?.strip_suffix(suffix))
+        .unwrap_or_default();
     match def.fields.iter().find(|field| field.column() == column) {
         Some(field) => Problem::validation(vec![FieldError::new(
             format!("/{}", field.name),

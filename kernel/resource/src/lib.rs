@@ -54,25 +54,31 @@ fn resource_routes(catalogue: Catalogue, declared: &'static Declared) -> Vec<Rou
     let def = declared.def;
     let (collection, single) = (format!("/{}", def.name), format!("/{}/{{id}}", def.name));
     let record = || Some(schema::record(catalogue, def));
-    let mut list = Route::get(collection.clone(), Access::Scope(def.read_scope), move |ctx: Ctx| list::list(catalogue, declared, ctx))
-        .summary(format!("List {}", def.label.to_lowercase()))
-        .answers_schema(200, Some(schema::list(schema::record(catalogue, def))))
-        .list();
+    let mut list = Route::get(collection.clone(), Access::Scope(def.read_scope), move |ctx: Ctx| {
+        list::list(catalogue, declared, ctx)
+    })
+    .summary(format!("List {}", def.label.to_lowercase()))
+    .answers_schema(200, Some(schema::list(schema::record(catalogue, def))))
+    .list();
     for (name, description) in schema::list_parameters(def) {
         list = list.parameter(name, description);
     }
-    let read = Route::get(single.clone(), Access::Scope(def.read_scope), move |ctx, id| http::read(catalogue, declared, ctx, id))
-        .summary(format!("Read a {}", def.label_one.to_lowercase()))
-        .answers_schema(200, record());
+    let read = Route::get(single.clone(), Access::Scope(def.read_scope), move |ctx, id| {
+        http::read(catalogue, declared, ctx, id)
+    })
+    .summary(format!("Read a {}", def.label_one.to_lowercase()))
+    .answers_schema(200, record());
     if def.read_only {
         return vec![list, read];
     }
-    let create = Route::post(collection, Access::Scope(def.write_scope), move |ctx, body| http::create(catalogue, declared, ctx, body))
-        .summary(format!("Create a {}", def.label_one.to_lowercase()))
-        .body_schema("application/json", schema::input(def, true))
-        .idempotency(Idempotency::Accepted)
-        .answers_schema(201, record())
-        .answers_schema(200, record());
+    let create = Route::post(collection, Access::Scope(def.write_scope), move |ctx, body| {
+        http::create(catalogue, declared, ctx, body)
+    })
+    .summary(format!("Create a {}", def.label_one.to_lowercase()))
+    .body_schema("application/json", schema::input(def, true))
+    .idempotency(Idempotency::Accepted)
+    .answers_schema(201, record())
+    .answers_schema(200, record());
     let change = Route::patch(single.clone(), Access::Scope(def.write_scope), move |ctx, id, body| {
         http::update(catalogue, declared, ctx, id, body)
     })
@@ -80,9 +86,11 @@ fn resource_routes(catalogue: Catalogue, declared: &'static Declared) -> Vec<Rou
     .body_schema("application/json", schema::input(def, false))
     .if_match()
     .answers_schema(200, record());
-    let delete = Route::delete(single, Access::Scope(def.delete_scope), move |ctx, id| http::delete(catalogue, declared, ctx, id))
-        .summary(format!("Delete a {}", def.label_one.to_lowercase()))
-        .if_match()
-        .answers_schema(204, None);
+    let delete = Route::delete(single, Access::Scope(def.delete_scope), move |ctx, id| {
+        http::delete(catalogue, declared, ctx, id)
+    })
+    .summary(format!("Delete a {}", def.label_one.to_lowercase()))
+    .if_match()
+    .answers_schema(204, None);
     vec![list, read, create, change, delete]
 }

@@ -37,10 +37,17 @@ pub(crate) async fn list(catalogue: Catalogue, declared: &'static Declared, ctx:
         Some(last) => Some(ctx.seal_cursor(&position(def, &query.sort, last)?)),
         None => None,
     };
-    Ok(Answer::json(200, page(def, &rows, query.limit, next.as_deref(), total)?).link(next.map(|cursor| ctx.next_link(&cursor))))
+    Ok(Answer::json(200, page(def, &rows, query.limit, next.as_deref(), total)?)
+        .link(next.map(|cursor| ctx.next_link(&cursor))))
 }
 
-fn page(def: &ResourceDef, rows: &[PgRow], limit: i64, next: Option<&str>, total: Option<i64>) -> Result<Vec<u8>, Problem> {
+fn page(
+    def: &ResourceDef,
+    rows: &[PgRow],
+    limit: i64,
+    next: Option<&str>,
+    total: Option<i64>,
+) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::with_capacity(256 + rows.len() * 384);
     out.extend(b"{\"data\":[");
     for (index, row) in rows.iter().enumerate() {
@@ -61,7 +68,12 @@ fn page(def: &ResourceDef, rows: &[PgRow], limit: i64, next: Option<&str>, total
     Ok(out)
 }
 
-async fn count(declared: &'static Declared, ctx: &Ctx, query: &ListQuery, conn: &mut PgConnection) -> Result<i64, Problem> {
+async fn count(
+    declared: &'static Declared,
+    ctx: &Ctx,
+    query: &ListQuery,
+    conn: &mut PgConnection,
+) -> Result<i64, Problem> {
     let mut sql = Sql::default();
     sql.push("select count(*) from ").push(declared.def.table).push(" r where ").reach(declared, ctx);
     query.conditions(declared.def, &mut sql);
@@ -102,7 +114,13 @@ fn keyset(sort: &[Sort], position: &Position, sql: &mut Sql) -> Result<(), Probl
 }
 
 /// `(c after v or (c = v and <the rest>))`, with nulls last when ascending and first when descending, as PostgreSQL sorts.
-fn after_column(sort: &[Sort], values: &[Option<String>], id: Uuid, operator: &str, sql: &mut Sql) -> Result<(), Problem> {
+fn after_column(
+    sort: &[Sort],
+    values: &[Option<String>],
+    id: Uuid,
+    operator: &str,
+    sql: &mut Sql,
+) -> Result<(), Problem> {
     let ([first, rest @ ..], [value, values @ ..]) = (sort, values) else {
         sql.push("r.id ").push(operator).push(" ").bind(Bound::Uuid(Some(id)));
         return Ok(());
@@ -111,7 +129,12 @@ fn after_column(sort: &[Sort], values: &[Option<String>], id: Uuid, operator: &s
     sql.push("(");
     match (value, first.descending) {
         (Some(value), false) => {
-            sql.push(&column).push(" > ").bind(one(first.field, value)?).push(" or ").push(&column).push(" is null or (");
+            sql.push(&column)
+                .push(" > ")
+                .bind(one(first.field, value)?)
+                .push(" or ")
+                .push(&column)
+                .push(" is null or (");
             sql.push(&column).push(" = ").bind(one(first.field, value)?);
         }
         (Some(value), true) => {

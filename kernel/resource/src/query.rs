@@ -143,11 +143,15 @@ fn many(field: &FieldDef, value: &str) -> Result<Bound, Problem> {
     }
     let wrong = || malformed(format!("`{}`: {value} is not a value of this field.", field.name));
     Ok(match field.kind {
-        FieldKind::Integer => Bound::Integers(parts.iter().map(|part| part.parse().ok()).collect::<Option<_>>().ok_or_else(wrong)?),
+        FieldKind::Integer => {
+            Bound::Integers(parts.iter().map(|part| part.parse().ok()).collect::<Option<_>>().ok_or_else(wrong)?)
+        }
         FieldKind::Uuid | FieldKind::Link(_) => {
             Bound::Uuids(parts.iter().map(|part| Uuid::parse_str(part).ok()).collect::<Option<_>>().ok_or_else(wrong)?)
         }
-        FieldKind::Date => Bound::Dates(parts.iter().map(|part| calendar_date(part)).collect::<Option<_>>().ok_or_else(wrong)?),
+        FieldKind::Date => {
+            Bound::Dates(parts.iter().map(|part| calendar_date(part)).collect::<Option<_>>().ok_or_else(wrong)?)
+        }
         FieldKind::Boolean | FieldKind::Instant => return one_as_list(field, value),
         FieldKind::Choice(choices) => {
             if parts.iter().any(|part| !choices.iter().any(|choice| choice.value == *part)) {

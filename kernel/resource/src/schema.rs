@@ -42,8 +42,12 @@ pub(crate) fn input(def: &ResourceDef, complete: bool) -> Schema {
         writable().map(|field| (field.name.to_owned(), or_null(field, value(field)))).collect();
     let mut schema = json!({"type": "object", "additionalProperties": false});
     if complete {
-        properties.insert("id".into(), json!({"type": "string", "format": "uuid", "description": "Made by the client where it works offline"}));
-        schema["required"] = json!(writable().filter(|field| field.required).map(|field| field.name).collect::<Vec<_>>());
+        properties.insert(
+            "id".into(),
+            json!({"type": "string", "format": "uuid", "description": "Made by the client where it works offline"}),
+        );
+        schema["required"] =
+            json!(writable().filter(|field| field.required).map(|field| field.name).collect::<Vec<_>>());
     }
     schema["properties"] = Value::Object(properties);
     Schema::Value(schema)
@@ -58,7 +62,9 @@ pub(crate) fn list_parameters(def: &ResourceDef) -> Vec<(String, String)> {
         all.push(("q".to_owned(), "Words that must all occur".to_owned()));
     }
     let filters = def.fields.iter().filter(|field| field.filter);
-    all.extend(filters.map(|field| (field.name.to_owned(), format!("{}: any of these values, comma separated", field.label))));
+    all.extend(
+        filters.map(|field| (field.name.to_owned(), format!("{}: any of these values, comma separated", field.label))),
+    );
     all
 }
 

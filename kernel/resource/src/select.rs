@@ -130,7 +130,11 @@ fn read_expression(field: &FieldDef) -> String {
 
 /// The fields that name a record, joined by spaces; a date among them is written as text.
 pub(crate) fn title_expression(def: &ResourceDef, alias: &str) -> String {
-    let parts: Vec<String> =
-        def.title.iter().filter_map(|name| def.field(name)).map(|field| format!("{alias}.{}", field.column())).collect();
+    let parts: Vec<String> = def
+        .title
+        .iter()
+        .filter_map(|name| def.field(name))
+        .map(|field| format!("{alias}.{}", field.column()))
+        .collect();
     format!("concat_ws(' ', {})", parts.join(", "))
 }

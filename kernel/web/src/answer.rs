@@ -16,10 +16,7 @@ pub struct Answer {
 impl Answer {
     /// 200 with `body` as JSON.
     pub fn ok<T: Serialize + ?Sized>(body: &T) -> Answer {
-        Answer::json(
-            200,
-            serde_json::to_vec(body).expect("cannot fail: answers have string keys"),
-        )
+        Answer::json(200, serde_json::to_vec(body).expect("cannot fail: answers have string keys"))
     }
 
     /// 201 with the record and where it is found.
@@ -37,17 +34,8 @@ impl Answer {
 
     /// A body that is JSON already.
     pub fn json(status: i16, body: Vec<u8>) -> Answer {
-        let stored = StoredAnswer {
-            status,
-            location: None,
-            etag: None,
-            body,
-        };
-        Answer {
-            stored,
-            link: None,
-            replayed: false,
-        }
+        let stored = StoredAnswer { status, location: None, etag: None, body };
+        Answer { stored, link: None, replayed: false }
     }
 
     /// Adds `ETag: "version"`.
@@ -78,11 +66,7 @@ impl Answer {
 
 impl From<StoredAnswer> for Answer {
     fn from(stored: StoredAnswer) -> Answer {
-        Answer {
-            stored,
-            link: None,
-            replayed: false,
-        }
+        Answer { stored, link: None, replayed: false }
     }
 }
 
@@ -99,11 +83,9 @@ impl IntoResponse for Answer {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in [
-            (header::LOCATION, self.stored.location),
-            (header::ETAG, self.stored.etag),
-            (header::LINK, self.link),
-        ] {
+        for (name, value) in
+            [(header::LOCATION, self.stored.location), (header::ETAG, self.stored.etag), (header::LINK, self.link)]
+        {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
                 headers.insert(name, value);
             }

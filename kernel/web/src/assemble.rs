@@ -95,11 +95,7 @@ pub fn assemble(
     for service in &services {
         parts.extend((service.setup)(&setup).map_err(|error| format!("{}: {error}", service.name))?);
     }
-    let consumers = services
-        .iter()
-        .flat_map(|service| service.consumers)
-        .copied()
-        .collect();
+    let consumers = services.iter().flat_map(|service| service.consumers).copied().collect();
     let relay = Relay::new(databases.clone(), consumers, parts.clone(), stamped);
     let platform = Platform(Arc::new(PlatformInner {
         databases,
@@ -114,26 +110,20 @@ pub fn assemble(
     }));
     let router = routes(&platform, &services, pages, server.behind_proxy)?;
     platform.peers().serve_locally(router.clone());
-    let jobs = services
-        .iter()
-        .flat_map(|service| service.jobs)
-        .copied()
-        .collect();
-    Ok(Assembled {
-        platform,
-        router,
-        relay,
-        jobs,
-    })
+    let jobs = services.iter().flat_map(|service| service.jobs).copied().collect();
+    Ok(Assembled { platform, router, relay, jobs })
 }
 
-fn routes(platform: &Platform, services: &[crate::Service], pages: Router, behind_proxy: bool) -> Result<Router, String> {
+fn routes(
+    platform: &Platform,
+    services: &[crate::Service],
+    pages: Router,
+    behind_proxy: bool,
+) -> Result<Router, String> {
     let mut router = Router::new()
         .route(
             "/openapi.json",
-            get(async |State(platform): State<Platform>| {
-                Answer::ok(&openapi::document(platform.registry(), None))
-            }),
+            get(async |State(platform): State<Platform>| Answer::ok(&openapi::document(platform.registry(), None))),
         )
         .route("/livez", get(telemetry::livez))
         .route("/readyz", get(telemetry::readyz));
@@ -147,29 +137,15 @@ fn routes(platform: &Platform, services: &[crate::Service], pages: Router, behin
         );
         for route in (service.routes)() {
             let rule = Arc::new(Rule::new(service, &route, platform)?);
-            let path = if route.protocol {
-                route.path.clone()
-            } else {
-                format!("/{name}/v1{}", route.path)
-            };
-            let handler = route
-                .handler
-                .clone()
-                .route_layer(from_fn_with_state((platform.clone(), rule), guard));
+            let path = if route.protocol { route.path.clone() } else { format!("/{name}/v1{}", route.path) };
+            let handler = route.handler.clone().route_layer(from_fn_with_state((platform.clone(), rule), guard));
             router = router.route(&path, handler);
         }
         // What lies below a service and is none of its routes is a problem, not a page.
-        router = router.route(
-            &format!("/{name}/{{*rest}}"),
-            axum::routing::any(async || Problem::not_found()),
-        );
+        router = router.route(&format!("/{name}/{{*rest}}"), axum::routing::any(async || Problem::not_found()));
     }
     let router = router.method_not_allowed_fallback(async || {
-        Problem::new(
-            ErrorCode::MethodNotAllowed,
-            "This address is there, but not for this method.",
-        )
-        .into_response()
+        Problem::new(ErrorCode::MethodNotAllowed, "This address is there, but not for this method.").into_response()
     });
     let mut router = router.with_state(platform.clone()).fallback_service(pages);
     for wrap in services.iter().filter_map(|service| service.wrap) {

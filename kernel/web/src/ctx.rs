@@ -40,14 +40,9 @@ impl Request {
             return Ok(None);
         };
         let text = value.to_str().unwrap_or_default();
-        let key = text
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .unwrap_or(text);
+        let key = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
         let well_formed = (8..=255).contains(&key.len())
-            && key
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+            && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         if !well_formed {
             return Err(Problem::new(
                 ErrorCode::Malformed,
@@ -66,15 +61,9 @@ impl Request {
         if text == "*" {
             return Ok(None);
         }
-        let version = text
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .and_then(|text| text.parse().ok());
+        let version = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
         version.map(Some).ok_or_else(|| {
-            Problem::new(
-                ErrorCode::Stale,
-                "If-Match takes the ETag of the record as you read it, for example \"3\".",
-            )
+            Problem::new(ErrorCode::Stale, "If-Match takes the ETag of the record as you read it, for example \"3\".")
         })
     }
 
@@ -124,18 +113,11 @@ impl Ctx {
 
     /// Whether the token carries this permission.
     pub fn may(&self, scope: &str) -> bool {
-        self.platform
-            .registry()
-            .number(scope)
-            .is_some_and(|number| self.verified.permissions.contains(number))
+        self.platform.registry().number(scope).is_some_and(|number| self.verified.permissions.contains(number))
     }
 
     pub fn require(&self, scope: &'static str) -> Result<(), Problem> {
-        if self.may(scope) {
-            Ok(())
-        } else {
-            Err(insufficient(scope))
-        }
+        if self.may(scope) { Ok(()) } else { Err(insufficient(scope)) }
     }
 
     pub fn now(&self) -> DateTime<Utc> {
@@ -158,10 +140,8 @@ impl Ctx {
     /// A transaction. With an Idempotency-Key it is claimed here; a repeated request ends with the stored answer.
     pub async fn tx(&self) -> Result<Tx, Problem> {
         let conn = self.read().await?;
-        let scope = Scope {
-            tenant: Some(self.tenant.id),
-            ..scope(&self.platform, &self.request, self.service, &self.actor())
-        };
+        let scope =
+            Scope { tenant: Some(self.tenant.id), ..scope(&self.platform, &self.request, self.service, &self.actor()) };
         let key = self.request.idempotency_key()?.map(|key| IdempotencyKey {
             subject: match self.home {
                 Home::Tenant => self.actor(),

@@ -18,11 +18,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 impl<S: Sync> FromRequestParts<S> for Ctx {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Ctx, Problem> {
-        parts
-            .extensions
-            .get()
-            .cloned()
-            .ok_or_else(|| Problem::internal("a handler wants a Ctx on a route without one"))
+        parts.extensions.get().cloned().ok_or_else(|| Problem::internal("a handler wants a Ctx on a route without one"))
     }
 }
 
@@ -54,9 +50,7 @@ pub struct Segments<T>(pub T);
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Segments<T>, Problem> {
-        let Path(values) = Path::<T>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::not_found())?;
+        let Path(values) = Path::<T>::from_request_parts(parts, state).await.map_err(|_| Problem::not_found())?;
         Ok(Segments(values))
     }
 }
@@ -82,10 +76,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: axum::extract::Request, _: &S) -> Result<Body<T>, Problem> {
         let content_type = content_type(request.headers());
         if content_type != "application/json" && content_type != "application/merge-patch+json" {
-            return Err(Problem::new(
-                ErrorCode::UnsupportedMediaType,
-                "Send the body as application/json.",
-            ));
+            return Err(Problem::new(ErrorCode::UnsupportedMediaType, "Send the body as application/json."));
         }
         let bytes = read(request, BODY_LIMIT).await?;
         // Serde would take an array as the members of a struct in their order.
@@ -94,12 +85,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         }
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
-        deserializer.end().map_err(|_| {
-            Problem::new(
-                ErrorCode::Malformed,
-                "There is something after the end of the JSON.",
-            )
-        })?;
+        deserializer
+            .end()
+            .map_err(|_| Problem::new(ErrorCode::Malformed, "There is something after the end of the JSON."))?;
         Ok(Body(value))
     }
 }
@@ -114,38 +102,21 @@ impl<S: Sync> FromRequest<S> for Upload {
     type Rejection = Problem;
     async fn from_request(request: axum::extract::Request, _: &S) -> Result<Upload, Problem> {
         let content_type = content_type(request.headers());
-        Ok(Upload {
-            content_type,
-            bytes: read(request, UPLOAD_LIMIT).await?,
-        })
+        Ok(Upload { content_type, bytes: read(request, UPLOAD_LIMIT).await? })
     }
 }
 
 /// The media type without parameters, in lower case.
 fn content_type(headers: &http::HeaderMap) -> String {
-    let text = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    text.split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Reads the body within its limit and notes its hash for the idempotency check.
 async fn read(request: axum::extract::Request, limit: usize) -> Result<Vec<u8>, Problem> {
-    let too_large = || {
-        Problem::new(
-            ErrorCode::TooLarge,
-            format!("At most {} MiB are accepted here.", limit >> 20),
-        )
-    };
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let too_large = || Problem::new(ErrorCode::TooLarge, format!("At most {} MiB are accepted here.", limit >> 20));
+    let announced =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
@@ -157,11 +128,7 @@ async fn read(request: axum::extract::Request, limit: usize) -> Result<Vec<u8>, 
     let bytes = collected
         .map_err(|error| {
             let over = error.downcast_ref::<LengthLimitError>().is_some();
-            if over {
-                too_large()
-            } else {
-                Problem::new(ErrorCode::Malformed, "The body could not be read.")
-            }
+            if over { too_large() } else { Problem::new(ErrorCode::Malformed, "The body could not be read.") }
         })?
         .to_bytes();
     if let Some(state) = state.filter(|state| state.headers.contains_key("idempotency-key")) {
@@ -173,11 +140,8 @@ async fn read(request: axum::extract::Request, limit: usize) -> Result<Vec<u8>, 
 
 fn malformed(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let path = error.path().to_string();
-    let pointer = if path == "." {
-        String::new()
-    } else {
-        format!("/{}", path.replace(['.', '['], "/").replace(']', ""))
-    };
+    let pointer =
+        if path == "." { String::new() } else { format!("/{}", path.replace(['.', '['], "/").replace(']', "")) };
     let inner = error.inner().to_string();
     // serde_json appends the place in the text; people get the pointer instead.
     let message = inner.split(" at line ").next().unwrap_or_default().to_owned();
@@ -188,10 +152,8 @@ fn malformed(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     } else {
         "malformed"
     };
-    let mut problem = Problem::new(
-        ErrorCode::Malformed,
-        format!("The body is not what this address takes: {message}."),
-    );
+    let mut problem =
+        Problem::new(ErrorCode::Malformed, format!("The body is not what this address takes: {message}."));
     problem.errors = vec![FieldError::new(pointer, code, message)];
     problem
 }

@@ -1,8 +1,8 @@
 //! The two layers around every handler: the outermost one (ids, log, problems) and the route's own (authority, limits).
 use crate::ctx::insufficient;
 use crate::limits::Remaining;
-use crate::trace;
 use crate::query::check_query;
+use crate::trace;
 use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route};
 use axum::extract::{ConnectInfo, MatchedPath, State};
 use axum::middleware::Next;
@@ -33,13 +33,15 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub fn new(service: &crate::Service, route: &Route, platform: &Platform) -> Result<Rule, String> {
-        let permission =
-            match route.access {
-                Access::Scope(scope) => Some(platform.registry().number(scope).ok_or_else(|| {
-                    format!("{} {} names no permission: {scope}", route.method, route.path)
-                })?),
-                _ => None,
-            };
+        let permission = match route.access {
+            Access::Scope(scope) => Some(
+                platform
+                    .registry()
+                    .number(scope)
+                    .ok_or_else(|| format!("{} {} names no permission: {scope}", route.method, route.path))?,
+            ),
+            _ => None,
+        };
         Ok(Rule {
             service: service.name,
             product: service.product,
@@ -55,7 +57,11 @@ impl Rule {
 }
 
 /// The outermost layer.
-pub(crate) async fn finish(State(behind_proxy): State<bool>, mut request: axum::extract::Request, next: Next) -> Response {
+pub(crate) async fn finish(
+    State(behind_proxy): State<bool>,
+    mut request: axum::extract::Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let client_ip = client_ip(&request, behind_proxy);
     let state = Arc::new(Request {
@@ -67,12 +73,11 @@ pub(crate) async fn finish(State(behind_proxy): State<bool>, mut request: axum::
         traceparent: trace::continued(request.headers()),
         body_hash: OnceLock::new(),
     });
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     request.extensions_mut().insert(state.clone());
-    let mut response = match AssertUnwindSafe(trace::within(&state.traceparent, next.run(request))).catch_unwind().await {
+    let mut response = match AssertUnwindSafe(trace::within(&state.traceparent, next.run(request))).catch_unwind().await
+    {
         Ok(response) => response,
         Err(_) => Problem::internal("a handler panicked").into_response(),
     };
@@ -85,22 +90,13 @@ pub(crate) async fn finish(State(behind_proxy): State<bool>, mut request: axum::
                 "a request failed on our side"
             );
         } else if let Some(cause) = problem.cause() {
-            event!(
-                Level::WARN,
-                request_id = state.id,
-                route,
-                cause,
-                "a request could not be served just now"
-            );
+            event!(Level::WARN, request_id = state.id, route, cause, "a request could not be served just now");
         }
         let headers = std::mem::take(response.headers_mut());
         response = problem.render(&state.id);
-        headers
-            .into_iter()
-            .filter_map(|(name, value)| Some((name?, value)))
-            .for_each(|(name, value)| {
-                response.headers_mut().entry(name).or_insert(value);
-            });
+        headers.into_iter().filter_map(|(name, value)| Some((name?, value))).for_each(|(name, value)| {
+            response.headers_mut().entry(name).or_insert(value);
+        });
     }
     if let Ok(value) = HeaderValue::from_str(&state.id) {
         response.headers_mut().insert("x-request-id", value);
@@ -111,7 +107,8 @@ pub(crate) async fn finish(State(behind_proxy): State<bool>, mut request: axum::
 
 /// The caller's address; behind a proxy the last one in X-Forwarded-For, which is the one that proxy itself saw.
 fn client_ip(request: &axum::extract::Request, behind_proxy: bool) -> Option<IpAddr> {
-    let forwarded = || request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?.rsplit(',').next();
+    let forwarded =
+        || request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?.rsplit(',').next();
     match forwarded().filter(|_| behind_proxy) {
         Some(address) => address.trim().parse().ok(),
         None => request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
@@ -119,11 +116,8 @@ fn client_ip(request: &axum::extract::Request, behind_proxy: bool) -> Option<IpA
 }
 
 fn record(request: &Request, route: &str, status: u16, took: Duration) {
-    let labels = [
-        ("method", request.method.as_str().to_owned()),
-        ("route", route.to_owned()),
-        ("status", status.to_string()),
-    ];
+    let labels =
+        [("method", request.method.as_str().to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
     metrics::histogram!("http_request_duration_seconds", &labels).record(took.as_secs_f64());
     let micros = took.as_micros() as u64;
     info!(target: "hitaji::access", request_id = request.id, method = %request.method, route, status, micros, trace_id = trace::id(request.traceparent()), "request");
@@ -131,19 +125,10 @@ fn record(request: &Request, route: &str, status: u16, took: Duration) {
 
 /// The caller's `X-Request-Id` where it is a sane one, else a new one.
 fn request_id(request: &axum::extract::Request) -> String {
-    let given = request
-        .headers()
-        .get("x-request-id")
-        .and_then(|value| value.to_str().ok());
-    let sane = |id: &&str| {
-        (8..=64).contains(&id.len())
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    given
-        .filter(sane)
-        .map_or_else(|| new_id().to_string(), str::to_owned)
+    let given = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    let sane =
+        |id: &&str| (8..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    given.filter(sane).map_or_else(|| new_id().to_string(), str::to_owned)
 }
 
 /// The layer of one route.
@@ -171,10 +156,8 @@ async fn carry_out(rule: &Rule, state: &Request, request: axum::extract::Request
     match trace::by_deadline(allowed(rule, state), next.run(request)).await {
         Some(response) => response,
         None => {
-            let mut problem = Problem::new(
-                ErrorCode::DeadlineExceeded,
-                "The request took too long and was given up. Try again.",
-            );
+            let mut problem =
+                Problem::new(ErrorCode::DeadlineExceeded, "The request took too long and was given up. Try again.");
             problem.retry_after_s = Some(2);
             problem.into_response()
         }
@@ -225,12 +208,7 @@ async fn admit(
         ));
     }
     if matches!(rule.access, Access::Public(_) | Access::Peer(_)) {
-        let ctx = PlatformCtx {
-            platform: platform.clone(),
-            request: state.clone(),
-            service: rule.service,
-            peer,
-        };
+        let ctx = PlatformCtx { platform: platform.clone(), request: state.clone(), service: rule.service, peer };
         request.extensions_mut().insert(ctx);
     }
     Ok(())
@@ -245,10 +223,7 @@ async fn authorise(
 ) -> Result<Ctx, Problem> {
     let verified = platform.verify(token).await?;
     let Some(tenant_id) = verified.tenant else {
-        return Err(Problem::new(
-            ErrorCode::OrganisationMismatch,
-            "The token names no organisation; sign in to one.",
-        ));
+        return Err(Problem::new(ErrorCode::OrganisationMismatch, "The token names no organisation; sign in to one."));
     };
     let tenant = platform.databases().describe(tenant_id).await?;
     if tenant.state != TenantState::Active {

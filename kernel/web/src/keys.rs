@@ -45,39 +45,21 @@ impl KeyRing {
     }
 
     fn find(&self, key_id: &str) -> Option<DecodingKey> {
-        let known = self
-            .0
-            .read()
-            .expect("cannot be poisoned: nothing panics while it is held");
-        known
-            .keys
-            .as_ref()?
-            .find(key_id)
-            .and_then(|jwk| DecodingKey::from_jwk(jwk).ok())
+        let known = self.0.read().expect("cannot be poisoned: nothing panics while it is held");
+        known.keys.as_ref()?.find(key_id).and_then(|jwk| DecodingKey::from_jwk(jwk).ok())
     }
 
     async fn fetch(&self, peers: &Peers) -> Result<(), &'static str> {
         {
-            let known = self
-                .0
-                .read()
-                .expect("cannot be poisoned: nothing panics while it is held");
+            let known = self.0.read().expect("cannot be poisoned: nothing panics while it is held");
             if known.fetched_at.is_some_and(|at| at.elapsed() < REFETCH_AFTER) {
                 return Err("unknown key");
             }
         }
-        let keys: JwkSet = peers
-            .fetch_public("identity", "/oauth/jwks")
-            .await
-            .map_err(|_| "the issuer's keys cannot be read")?;
-        let mut known = self
-            .0
-            .write()
-            .expect("cannot be poisoned: nothing panics while it is held");
-        *known = Known {
-            keys: Some(keys),
-            fetched_at: Some(Instant::now()),
-        };
+        let keys: JwkSet =
+            peers.fetch_public("identity", "/oauth/jwks").await.map_err(|_| "the issuer's keys cannot be read")?;
+        let mut known = self.0.write().expect("cannot be poisoned: nothing panics while it is held");
+        *known = Known { keys: Some(keys), fetched_at: Some(Instant::now()) };
         Ok(())
     }
 }

@@ -54,11 +54,7 @@ impl Limits {
             limiter: RateLimiter::keyed(Quota::per_second(per_s).allow_burst(burst)).with_middleware(),
         };
         Limits {
-            organisation: limit(
-                "organisation",
-                settings.organisation_per_s,
-                settings.organisation_burst,
-            ),
+            organisation: limit("organisation", settings.organisation_per_s, settings.organisation_burst),
             subject: limit("subject", settings.subject_per_s, settings.subject_burst),
             clock: DefaultClock::default(),
         }

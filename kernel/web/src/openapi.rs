@@ -12,14 +12,10 @@ pub fn document(registry: &Registry, only: Option<&str>) -> Value {
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
     let mut paths = Map::new();
-    let services = registry
-        .services()
-        .iter()
-        .filter(|service| only.is_none_or(|name| name == service.name));
+    let services = registry.services().iter().filter(|service| only.is_none_or(|name| name == service.name));
     for service in services {
-        for route in (service.routes)()
-            .into_iter()
-            .filter(|route| !route.protocol && !matches!(route.access, Access::Peer(_)))
+        for route in
+            (service.routes)().into_iter().filter(|route| !route.protocol && !matches!(route.access, Access::Peer(_)))
         {
             let path = format!("/{}/v1{}", service.name, route.path);
             let operation = operation(service, &route, &path, &mut generator);
@@ -48,9 +44,7 @@ pub fn document(registry: &Registry, only: Option<&str>) -> Value {
 
 fn scopes(registry: &Registry) -> Map<String, Value> {
     let permissions = registry.services().iter().flat_map(|service| service.permissions);
-    permissions
-        .map(|permission| (permission.scope.to_owned(), json!(permission.description)))
-        .collect()
+    permissions.map(|permission| (permission.scope.to_owned(), json!(permission.description))).collect()
 }
 
 fn problem_schema() -> Value {
@@ -95,29 +89,22 @@ fn operation_id(route: &Route, path: &str) -> String {
         .split(['/', '-'])
         .filter(|word| !word.is_empty() && *word != "v1")
         .map(|word| word.trim_matches(['{', '}', '.']));
-    format!(
-        "{}_{}",
-        route.method.as_str().to_lowercase(),
-        words.collect::<Vec<_>>().join("_").replace('.', "_")
-    )
+    format!("{}_{}", route.method.as_str().to_lowercase(), words.collect::<Vec<_>>().join("_").replace('.', "_"))
 }
 
 fn parameters(route: &Route, path: &str) -> Vec<Value> {
     let mut all = Vec::new();
-    for name in path
-        .split('/')
-        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-    {
+    for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
         all.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
     }
     for Parameter { name, description } in &route.parameters {
-        all.push(
-            json!({"name": name, "in": "query", "description": description, "schema": {"type": "string"}}),
-        );
+        all.push(json!({"name": name, "in": "query", "description": description, "schema": {"type": "string"}}));
     }
     if route.idempotency != Idempotency::None {
         let required = route.idempotency == Idempotency::Required;
-        all.push(json!({"name": "Idempotency-Key", "in": "header", "required": required, "schema": {"type": "string"}}));
+        all.push(
+            json!({"name": "Idempotency-Key", "in": "header", "required": required, "schema": {"type": "string"}}),
+        );
     }
     if route.if_match {
         all.push(json!({"name": "If-Match", "in": "header", "schema": {"type": "string"}}));
@@ -136,8 +123,7 @@ fn responses(route: &Route, path: &str, generator: &mut SchemaGenerator) -> Map<
     }
     for status in problem_statuses(route, path) {
         let body = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
-        all.entry(status.to_string())
-            .or_insert_with(|| json!({"description": "A problem", "content": body}));
+        all.entry(status.to_string()).or_insert_with(|| json!({"description": "A problem", "content": body}));
     }
     all
 }

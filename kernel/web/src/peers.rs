@@ -46,18 +46,9 @@ impl Peers {
         master: MasterKey,
         clock: Clock,
     ) -> Result<Peers, String> {
-        let http = reqwest::Client::builder()
-            .timeout(LONGEST)
-            .build()
-            .map_err(|error| format!("HTTP client: {error}"))?;
-        Ok(Peers(Arc::new(Inner {
-            local: OnceLock::new(),
-            hosted,
-            addresses,
-            http,
-            master,
-            clock,
-        })))
+        let http =
+            reqwest::Client::builder().timeout(LONGEST).build().map_err(|error| format!("HTTP client: {error}"))?;
+        Ok(Peers(Arc::new(Inner { local: OnceLock::new(), hosted, addresses, http, master, clock })))
     }
 
     /// Called once, when the routes of this process are assembled.
@@ -77,9 +68,7 @@ impl Peers {
     ) -> Result<T, Problem> {
         let body = serde_json::to_vec(body).map_err(Problem::internal)?;
         let authorization = format!("Peer {}", self.token(asking));
-        let (status, bytes) = self
-            .send(service, method, path, Some(authorization), body)
-            .await?;
+        let (status, bytes) = self.send(service, method, path, Some(authorization), body).await?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(Problem::internal);
         }
@@ -90,9 +79,7 @@ impl Peers {
     pub async fn fetch_public<T: DeserializeOwned>(&self, service: &str, path: &str) -> Result<T, Problem> {
         let (status, bytes) = self.send(service, Method::GET, path, None, Vec::new()).await?;
         if status != StatusCode::OK {
-            return Err(Problem::internal(format!(
-                "{service} answered {status} for {path}"
-            )));
+            return Err(Problem::internal(format!("{service} answered {status} for {path}")));
         }
         serde_json::from_slice(&bytes).map_err(Problem::internal)
     }
@@ -105,10 +92,7 @@ impl Peers {
         authorization: Option<String>,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Vec<u8>), Problem> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::CONTENT_TYPE, "application/json");
+        let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
         if let Some(authorization) = authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
@@ -117,31 +101,18 @@ impl Peers {
         }
         let left = trace::time_left().unwrap_or(LONGEST);
         request = request.header(trace::DEADLINE_HEADER, left.as_millis().to_string());
-        let request = request
-            .body(Body::from(body.clone()))
-            .map_err(Problem::internal)?;
+        let request = request.body(Body::from(body.clone())).map_err(Problem::internal)?;
         if self.0.hosted.contains(&service) {
             let router = self.0.local.get().ok_or_else(|| unavailable(service))?.clone();
             // Spawned, because a route that asks its own router would otherwise be a future of infinite size.
             let asked = tokio::spawn(async move {
-                let response = router
-                    .oneshot(request)
-                    .await
-                    .unwrap_or_else(|never| match never {});
+                let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
                 let status = response.status();
-                response
-                    .into_body()
-                    .collect()
-                    .await
-                    .map(|body| (status, body.to_bytes().to_vec()))
+                response.into_body().collect().await.map(|body| (status, body.to_bytes().to_vec()))
             });
             return asked.await.map_err(Problem::internal)?.map_err(Problem::internal);
         }
-        let address = self
-            .0
-            .addresses
-            .get(service)
-            .ok_or_else(|| unavailable(service))?;
+        let address = self.0.addresses.get(service).ok_or_else(|| unavailable(service))?;
         let (parts, _) = request.into_parts();
         let sent = self
             .0
@@ -152,33 +123,20 @@ impl Peers {
             .body(body);
         let response = sent.send().await.map_err(|_| unavailable(service))?;
         let status = response.status();
-        Ok((
-            status,
-            response.bytes().await.map_err(|_| unavailable(service))?.to_vec(),
-        ))
+        Ok((status, response.bytes().await.map_err(|_| unavailable(service))?.to_vec()))
     }
 
     fn token(&self, asking: &str) -> String {
-        let peer = Peer {
-            service: asking.to_owned(),
-            exp: self.0.clock.now().timestamp() + LIFETIME_S,
-        };
+        let peer = Peer { service: asking.to_owned(), exp: self.0.clock.now().timestamp() + LIFETIME_S };
         let claims = serde_json::to_vec(&peer).expect("cannot fail: string keys");
         let signature = self.0.master.sign(PURPOSE, &claims);
-        format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(claims),
-            URL_SAFE_NO_PAD.encode(signature)
-        )
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(claims), URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// The peer that a token of [`Peers::ask`] names.
     pub(crate) fn verify(&self, token: &str) -> Option<Peer> {
         let (claims, signature) = token.split_once('.')?;
-        let (claims, signature) = (
-            URL_SAFE_NO_PAD.decode(claims).ok()?,
-            URL_SAFE_NO_PAD.decode(signature).ok()?,
-        );
+        let (claims, signature) = (URL_SAFE_NO_PAD.decode(claims).ok()?, URL_SAFE_NO_PAD.decode(signature).ok()?);
         if !self.0.master.verify(PURPOSE, &claims, &signature) {
             return None;
         }
@@ -188,10 +146,8 @@ impl Peers {
 }
 
 fn unavailable(service: &str) -> Problem {
-    let mut problem = Problem::new(
-        ErrorCode::Unavailable,
-        format!("The service {service} cannot be reached just now; try again."),
-    );
+    let mut problem =
+        Problem::new(ErrorCode::Unavailable, format!("The service {service} cannot be reached just now; try again."));
     problem.retry_after_s = Some(1);
     problem
 }

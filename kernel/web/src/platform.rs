@@ -53,10 +53,7 @@ impl Registry {
                 if permission.number >= PermissionSet::CAPACITY
                     || numbers.insert(permission.scope, permission.number).is_some()
                 {
-                    return Err(format!(
-                        "permission {} is out of range or declared twice",
-                        permission.scope
-                    ));
+                    return Err(format!("permission {} is out of range or declared twice", permission.scope));
                 }
             }
             for need in service.needs {
@@ -103,21 +100,14 @@ impl Registry {
 
     /// The scopes of a set, in alphabetical order.
     pub fn scope_names(&self, set: &PermissionSet) -> Vec<&'static str> {
-        let mut names: Vec<_> = self
-            .scopes()
-            .filter(|(_, number)| set.contains(*number))
-            .map(|(scope, _)| scope)
-            .collect();
+        let mut names: Vec<_> =
+            self.scopes().filter(|(_, number)| set.contains(*number)).map(|(scope, _)| scope).collect();
         names.sort_unstable();
         names
     }
 
     pub fn topic(&self, name: &str) -> Option<&'static Topic> {
-        self.0
-            .services
-            .iter()
-            .flat_map(|service| service.topics)
-            .find(|topic| topic.name == name)
+        self.0.services.iter().flat_map(|service| service.topics).find(|topic| topic.name == name)
     }
 }
 
@@ -127,12 +117,7 @@ pub struct Denylist(Cache<Uuid, ()>);
 
 impl Default for Denylist {
     fn default() -> Denylist {
-        Denylist(
-            Cache::builder()
-                .max_capacity(100_000)
-                .time_to_live(Duration::from_secs(900))
-                .build(),
-        )
+        Denylist(Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(900)).build())
     }
 }
 

@@ -58,17 +58,12 @@ impl Problem {
 
     /// 404, with one text for absent and invisible records.
     pub fn not_found() -> Problem {
-        Problem::new(
-            ErrorCode::NotFound,
-            "There is no such record, or you may not see it.",
-        )
+        Problem::new(ErrorCode::NotFound, "There is no such record, or you may not see it.")
     }
 
     /// 422 with all that is wrong at once.
     pub fn validation(errors: Vec<FieldError>) -> Problem {
-        let detail = errors
-            .first()
-            .map_or_else(String::new, |error| error.message.clone());
+        let detail = errors.first().map_or_else(String::new, |error| error.message.clone());
         Problem::new(ErrorCode::Validation, detail).with_errors(errors)
     }
 
@@ -128,13 +123,9 @@ impl Problem {
             members.extend(self.extra.clone());
         }
         let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() =
-            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -148,9 +139,9 @@ impl Problem {
     /// RFC 6750 section 3.
     fn challenge(&self) -> Option<HeaderValue> {
         match self.code {
-            ErrorCode::Unauthenticated if self.extra.contains_key("reason") => Some(
-                HeaderValue::from_static("Bearer realm=\"hitaji\", error=\"invalid_token\""),
-            ),
+            ErrorCode::Unauthenticated if self.extra.contains_key("reason") => {
+                Some(HeaderValue::from_static("Bearer realm=\"hitaji\", error=\"invalid_token\""))
+            }
             ErrorCode::Unauthenticated => Some(HeaderValue::from_static("Bearer realm=\"hitaji\"")),
             ErrorCode::InsufficientScope => {
                 let scope = self.scope.unwrap_or_default();
@@ -168,8 +159,7 @@ impl IntoResponse for Problem {
             return answer.replayed().into_response();
         }
         let mut response = Response::new(Body::empty());
-        *response.status_mut() =
-            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.extensions_mut().insert(self);
         response
     }
@@ -179,16 +169,15 @@ impl From<DbError> for Problem {
     fn from(error: DbError) -> Problem {
         match &error {
             DbError::IdempotencyRace => {
-                Problem::new(ErrorCode::IdempotencyInProgress, "Send the same request again in a moment.").retry_after(1)
+                Problem::new(ErrorCode::IdempotencyInProgress, "Send the same request again in a moment.")
+                    .retry_after(1)
             }
-            DbError::InactiveTenant(state) => Problem::new(
-                ErrorCode::OrganisationInactive,
-                format!("The organisation is {state}."),
-            ),
-            DbError::UnknownTenant => Problem::new(
-                ErrorCode::OrganisationInactive,
-                "The organisation does not exist any more.",
-            ),
+            DbError::InactiveTenant(state) => {
+                Problem::new(ErrorCode::OrganisationInactive, format!("The organisation is {state}."))
+            }
+            DbError::UnknownTenant => {
+                Problem::new(ErrorCode::OrganisationInactive, "The organisation does not exist any more.")
+            }
             _ if error.is_unavailable() => {
                 let told = "The database cannot be reached just now. Nothing was changed; try again.";
                 let mut problem = Problem::new(ErrorCode::Unavailable, told).retry_after(1);

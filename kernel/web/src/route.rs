@@ -81,15 +81,10 @@ impl Route {
         H: Handler<T, Platform>,
         T: 'static,
     {
-        let filter =
-            MethodFilter::try_from(method.clone()).expect("cannot fail: routes use standard methods");
+        let filter = MethodFilter::try_from(method.clone()).expect("cannot fail: routes use standard methods");
         let writes = method == Method::POST || method == Method::PATCH;
         Route {
-            idempotency: if writes {
-                Idempotency::Accepted
-            } else {
-                Idempotency::None
-            },
+            idempotency: if writes { Idempotency::Accepted } else { Idempotency::None },
             if_match: false,
             path: path.into(),
             access,
@@ -105,35 +100,19 @@ impl Route {
         }
     }
 
-    pub fn get<H: Handler<T, Platform>, T: 'static>(
-        path: impl Into<String>,
-        access: Access,
-        handler: H,
-    ) -> Route {
+    pub fn get<H: Handler<T, Platform>, T: 'static>(path: impl Into<String>, access: Access, handler: H) -> Route {
         Route::new(Method::GET, path, access, handler)
     }
 
-    pub fn post<H: Handler<T, Platform>, T: 'static>(
-        path: impl Into<String>,
-        access: Access,
-        handler: H,
-    ) -> Route {
+    pub fn post<H: Handler<T, Platform>, T: 'static>(path: impl Into<String>, access: Access, handler: H) -> Route {
         Route::new(Method::POST, path, access, handler)
     }
 
-    pub fn patch<H: Handler<T, Platform>, T: 'static>(
-        path: impl Into<String>,
-        access: Access,
-        handler: H,
-    ) -> Route {
+    pub fn patch<H: Handler<T, Platform>, T: 'static>(path: impl Into<String>, access: Access, handler: H) -> Route {
         Route::new(Method::PATCH, path, access, handler)
     }
 
-    pub fn delete<H: Handler<T, Platform>, T: 'static>(
-        path: impl Into<String>,
-        access: Access,
-        handler: H,
-    ) -> Route {
+    pub fn delete<H: Handler<T, Platform>, T: 'static>(path: impl Into<String>, access: Access, handler: H) -> Route {
         Route::new(Method::DELETE, path, access, handler)
     }
 
@@ -169,10 +148,7 @@ impl Route {
     }
 
     pub fn parameter(mut self, name: impl Into<String>, description: impl Into<String>) -> Route {
-        self.parameters.push(Parameter {
-            name: name.into(),
-            description: description.into(),
-        });
+        self.parameters.push(Parameter { name: name.into(), description: description.into() });
         self
     }
 
@@ -190,8 +166,7 @@ impl Route {
     /// Answers a page: `data` and `page`.
     pub fn list(mut self) -> Route {
         self.list = true;
-        self.parameter("limit", "1 to 200, 50 by default")
-            .parameter("cursor", "`page.next` of the page before")
+        self.parameter("limit", "1 to 200, 50 by default").parameter("cursor", "`page.next` of the page before")
     }
 
     pub fn deadline(mut self, deadline: Duration) -> Route {

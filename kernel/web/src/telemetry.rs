@@ -25,26 +25,12 @@ pub(crate) async fn readyz(State(platform): State<Platform>) -> Response {
         Ok::<_, hitaji_db::DbError>(())
     };
     let up = matches!(tokio::time::timeout(PROBE_TIMEOUT, probe).await, Ok(Ok(())));
-    let (status, word) = if up {
-        (StatusCode::OK, "pass")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "fail")
-    };
-    health(
-        status,
-        json!({"status": word, "checks": {"control-database": [{"status": word}]}}),
-    )
+    let (status, word) = if up { (StatusCode::OK, "pass") } else { (StatusCode::SERVICE_UNAVAILABLE, "fail") };
+    health(status, json!({"status": word, "checks": {"control-database": [{"status": word}]}}))
 }
 
 fn health(status: StatusCode, body: serde_json::Value) -> Response {
-    (
-        status,
-        [
-            (header::CONTENT_TYPE, "application/health+json"),
-            (header::CACHE_CONTROL, "no-store"),
-        ],
-        body.to_string(),
-    )
+    (status, [(header::CONTENT_TYPE, "application/health+json"), (header::CACHE_CONTROL, "no-store")], body.to_string())
         .into_response()
 }
 
@@ -57,10 +43,7 @@ pub fn operations_router(platform: Platform, prometheus: PrometheusHandle) -> Ro
             "/metrics",
             get(async move || {
                 prometheus.run_upkeep();
-                (
-                    [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-                    prometheus.render(),
-                )
+                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], prometheus.render())
             }),
         )
         .with_state(platform)

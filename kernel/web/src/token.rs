@@ -61,11 +61,7 @@ pub(crate) fn token_cache() -> TokenCache {
 }
 
 fn invalid(reason: &str) -> Problem {
-    Problem::new(
-        ErrorCode::Unauthenticated,
-        "The access token is not valid. Sign in again.",
-    )
-    .with("reason", reason)
+    Problem::new(ErrorCode::Unauthenticated, "The access token is not valid. Sign in again.").with("reason", reason)
 }
 
 impl Platform {
@@ -85,22 +81,14 @@ impl Platform {
             self.0.tokens.invalidate(&hash);
             return Err(invalid("expired"));
         }
-        if verified
-            .session
-            .is_some_and(|session| self.0.denylist.contains(session))
-        {
+        if verified.session.is_some_and(|session| self.0.denylist.contains(session)) {
             return Err(invalid("signed out"));
         }
         Ok(verified)
     }
 
     async fn verify_signature(&self, token: &str) -> Result<Verified, Problem> {
-        let claims = self
-            .0
-            .keys
-            .decode(token, &self.0.origin, &self.0.peers)
-            .await
-            .map_err(invalid)?;
+        let claims = self.0.keys.decode(token, &self.0.origin, &self.0.peers).await.map_err(invalid)?;
         let permissions = match &claims.perm {
             Some(perm) => URL_SAFE_NO_PAD
                 .decode(perm)
@@ -109,11 +97,7 @@ impl Platform {
                 .ok_or_else(|| invalid("permissions"))?,
             None => {
                 let mut set = PermissionSet::default();
-                claims
-                    .scope
-                    .split(' ')
-                    .filter_map(|scope| self.registry().number(scope))
-                    .for_each(|n| set.insert(n));
+                claims.scope.split(' ').filter_map(|scope| self.registry().number(scope)).for_each(|n| set.insert(n));
                 set
             }
         };

@@ -27,9 +27,8 @@ pub(crate) fn continued(headers: &HeaderMap) -> String {
 fn parse(text: &str) -> Option<(String, String)> {
     let parts: Vec<&str> = text.split('-').collect();
     let [version, trace, span, flags] = parts[..] else { return None };
-    let lower_hex = |text: &str, length| {
-        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
+    let lower_hex =
+        |text: &str, length| text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let sound = version == "00" && lower_hex(trace, 32) && lower_hex(span, 16) && lower_hex(flags, 2);
     let zero = |text: &str| text.bytes().all(|byte| byte == b'0');
     (sound && !zero(trace) && !zero(span)).then(|| (trace.to_owned(), flags.to_owned()))
@@ -73,7 +72,12 @@ mod tests {
         let ours = continued(&headers);
         assert_eq!(id(&ours), id(given));
         assert_ne!(ours, given);
-        for bad in ["", "00-0-0-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"] {
+        for bad in [
+            "",
+            "00-0-0-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
             headers.insert("traceparent", bad.parse().unwrap());
             assert_ne!(id(&continued(&headers)), id(given), "{bad}");
             assert_eq!(continued(&headers).len(), 55);

@@ -84,9 +84,7 @@ impl Settings {
                 refresh: configured.refresh,
                 scopes: configured.scopes.clone(),
             };
-            client
-                .check()
-                .map_err(|reason| format!("client {}: {reason}", client.id))?;
+            client.check().map_err(|reason| format!("client {}: {reason}", client.id))?;
             if clients.iter().any(|other| other.id == client.id) {
                 return Err(format!("two clients are called {}", client.id));
             }

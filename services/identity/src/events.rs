@@ -54,13 +54,7 @@ impl Mailer {
         Ok(Mailer { transport, sender })
     }
 
-    async fn send(
-        &self,
-        to: Mailbox,
-        subject: &str,
-        text: String,
-        html: String,
-    ) -> Result<(), ConsumerError> {
+    async fn send(&self, to: Mailbox, subject: &str, text: String, html: String) -> Result<(), ConsumerError> {
         let message = Message::builder()
             .from(self.sender.clone())
             .to(to)
@@ -68,8 +62,7 @@ impl Mailer {
             .multipart(MultiPart::alternative_plain_html(text, html))
             .map_err(|error| ConsumerError::Other(format!("mail: {error}")))?;
         let sent = self.transport.send(message).await;
-        sent.map(|_| ())
-            .map_err(|error| ConsumerError::Other(format!("mail server: {error}")))
+        sent.map(|_| ()).map_err(|error| ConsumerError::Other(format!("mail server: {error}")))
     }
 }
 
@@ -102,19 +95,13 @@ async fn send_invitation(
     event: InvitationSent,
 ) -> Result<(), ConsumerError> {
     let found = invitation::find(delivery.tx, event.invitation_id).await?;
-    let Some(invitation) =
-        found.filter(|found| found.state == "pending" && found.expires_at > delivery.tx.scope().at)
+    let Some(invitation) = found.filter(|found| found.state == "pending" && found.expires_at > delivery.tx.scope().at)
     else {
         return Ok(());
     };
     let wish = organisation::wish(delivery.tx, invitation.organisation_id).await?;
     let inviter = account::find(delivery.tx, invitation.invited_by).await?;
-    let token = link::seal(
-        &provider.master,
-        LinkKind::Invitation,
-        invitation.id,
-        invitation.counter,
-    );
+    let token = link::seal(&provider.master, LinkKind::Invitation, invitation.id, invitation.counter);
     let letter = Letter {
         kind: "mail_invitation",
         locale: &invitation.locale,
@@ -133,9 +120,7 @@ async fn send_reset(
     event: PasswordResetRequested,
 ) -> Result<(), ConsumerError> {
     let found = reset::find(delivery.tx, event.reset_id).await?;
-    let Some(reset) =
-        found.filter(|found| found.used_at.is_none() && found.expires_at > delivery.tx.scope().at)
-    else {
+    let Some(reset) = found.filter(|found| found.used_at.is_none() && found.expires_at > delivery.tx.scope().at) else {
         return Ok(());
     };
     let token = link::seal(&provider.master, LinkKind::PasswordReset, reset.id, 1);
@@ -154,14 +139,8 @@ async fn send_reset(
 async fn post(provider: &Provider, letter: &Letter<'_>) -> Result<(), ConsumerError> {
     let say = |part: &str| {
         let text = pages::text(letter.locale, &format!("{}_{part}", letter.kind));
-        let filled = [
-            ("{name}", letter.name),
-            ("{organisation}", letter.organisation),
-            ("{inviter}", letter.inviter),
-        ];
-        filled
-            .iter()
-            .fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
+        let filled = [("{name}", letter.name), ("{organisation}", letter.organisation), ("{inviter}", letter.inviter)];
+        filled.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
     };
     let values = context! {
         lang => letter.locale,
@@ -173,20 +152,12 @@ async fn post(provider: &Provider, letter: &Letter<'_>) -> Result<(), ConsumerEr
         link => letter.link.clone(),
     };
     let render = |template: &str| {
-        provider
-            .pages
-            .render(template, values.clone())
-            .map_err(|error| ConsumerError::Other(format!("mail: {error}")))
+        provider.pages.render(template, values.clone()).map_err(|error| ConsumerError::Other(format!("mail: {error}")))
     };
-    let address: Address = letter
-        .email
-        .parse()
-        .map_err(|_| ConsumerError::Other("the address of a mail is not one".into()))?;
+    let address: Address =
+        letter.email.parse().map_err(|_| ConsumerError::Other("the address of a mail is not one".into()))?;
     let to = Mailbox::new(Some(letter.name.to_owned()), address);
-    provider
-        .mailer
-        .send(to, &say("subject"), render("mail.txt")?, render("mail.html")?)
-        .await
+    provider.mailer.send(to, &say("subject"), render("mail.txt")?, render("mail.html")?).await
 }
 
 /// The process that ended the session has denied it at once; this one may be another.

@@ -8,11 +8,8 @@ use std::time::Duration;
 /// A used code or token is kept so long, so that a second use is recognised.
 const KEPT: TimeDelta = TimeDelta::days(1);
 
-pub const JOBS: &[Job] = &[Job {
-    name: "identity.forget",
-    every: Duration::from_secs(600),
-    run: |context| Box::pin(forget(context)),
-}];
+pub const JOBS: &[Job] =
+    &[Job { name: "identity.forget", every: Duration::from_secs(600), run: |context| Box::pin(forget(context)) }];
 
 async fn forget(context: JobContext) -> Result<(), String> {
     context.parts.get::<Provider>().throttle.forget_idle();

@@ -23,11 +23,7 @@ const PERMISSIONS: &[Permission] = &[
         scope: "identity.member:manage",
         description: "Invite people, as far as one's own permissions go",
     },
-    Permission {
-        number: 34,
-        scope: "identity.role:read",
-        description: "See what each role allows",
-    },
+    Permission { number: 34, scope: "identity.role:read", description: "See what each role allows" },
 ];
 
 /// Products say what their own roles may do here, under the same keys; only the owner is everybody's.

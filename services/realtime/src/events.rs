@@ -122,19 +122,27 @@ impl Hub {
             let member = members.get_mut(&id).ok_or(Refusal { code: "gone", message: "The socket is closed." })?;
             let same = verified.tenant == Some(member.tenant) && verified.subject == member.verified.subject;
             if !same {
-                return Err(Refusal { code: "unauthenticated", message: "The token is for somebody else. Connect again." });
+                return Err(Refusal {
+                    code: "unauthenticated",
+                    message: "The token is for somebody else. Connect again.",
+                });
             }
             member.verified = verified.clone();
             member.tenant
         };
         let organisation = self.organisation(tenant);
-        organisation.lock().await.listeners.retain(|(listener, _, topic)| *listener != id || self.may_hear(&verified, topic));
+        organisation
+            .lock()
+            .await
+            .listeners
+            .retain(|(listener, _, topic)| *listener != id || self.may_hear(&verified, topic));
         Ok(())
     }
 
     /// Adds a topic. What came after `after` is sent first, where the stream still has all of it.
     pub async fn subscribe(&self, id: Sid, topic: &str, after: Option<Offset>) -> Result<Subscribed, Refusal> {
-        let member = self.lock_members().get(&id).cloned().ok_or(Refusal { code: "gone", message: "The socket is closed." })?;
+        let member =
+            self.lock_members().get(&id).cloned().ok_or(Refusal { code: "gone", message: "The socket is closed." })?;
         let topic = self
             .platform
             .registry()
@@ -278,7 +286,10 @@ impl Hub {
 
     fn may_hear(&self, verified: &Verified, topic: &Topic) -> bool {
         let registry = self.platform.registry();
-        topic.needs.iter().all(|scope| registry.number(scope).is_some_and(|number| verified.permissions.contains(number)))
+        topic
+            .needs
+            .iter()
+            .all(|scope| registry.number(scope).is_some_and(|number| verified.permissions.contains(number)))
     }
 
     fn organisation(&self, tenant: TenantId) -> Arc<tokio::sync::Mutex<Organisation>> {

@@ -59,9 +59,14 @@ async fn verify(hub: &Hub, token: &str) -> Result<Arc<Verified>, Refusal> {
 }
 
 /// Before the connection is made: a good token, and room for one more.
-async fn authenticated(socket: SocketRef, TryData(auth): TryData<Auth>, State(hub): State<Arc<Hub>>) -> Result<(), String> {
+async fn authenticated(
+    socket: SocketRef,
+    TryData(auth): TryData<Auth>,
+    State(hub): State<Arc<Hub>>,
+) -> Result<(), String> {
     let Ok(auth) = auth else { return Err("unauthenticated: connect with auth {token}".to_owned()) };
-    let verified = verify(&hub, &auth.token).await.map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))?;
+    let verified =
+        verify(&hub, &auth.token).await.map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))?;
     let full = verified.tenant.is_none_or(|tenant| hub.count(tenant) >= hub.settings().sockets_per_organisation);
     if full {
         return Err("too_many: your organisation has too many connections open".to_owned());
@@ -79,36 +84,45 @@ async fn connected() {}
 /// Sets up what the client may say. Before the connection is confirmed, because a client may speak at once, and a
 /// message that nobody listens for is lost.
 fn listen(socket: &SocketRef) {
-    socket.on("subscribe", async |socket: SocketRef, TryData(ask): TryData<Subscribe>, ack: AckSender, State(hub): State<Arc<Hub>>| {
-        let answer = match ask {
-            Ok(ask) => match hub.subscribe(socket.id, &ask.topic, ask.after).await {
-                Ok(done) => json!({"ok": true, "offset": done.offset, "recovered": done.recovered}),
-                Err(refusal) => refused(&refusal),
-            },
-            Err(_) => malformed(),
-        };
-        reply(ack, &answer);
-    });
-    socket.on("unsubscribe", async |socket: SocketRef, TryData(ask): TryData<Unsubscribe>, ack: AckSender, State(hub): State<Arc<Hub>>| {
-        let answer = match ask {
-            Ok(ask) => {
-                hub.unsubscribe(socket.id, &ask.topic).await;
-                json!({"ok": true})
-            }
-            Err(_) => malformed(),
-        };
-        reply(ack, &answer);
-    });
-    socket.on("authenticate", async |socket: SocketRef, TryData(auth): TryData<Auth>, ack: AckSender, State(hub): State<Arc<Hub>>| {
-        let answer = match auth {
-            Ok(auth) => match renew(&hub, &socket, &auth.token).await {
-                Ok(()) => json!({"ok": true}),
-                Err(refusal) => refused(&refusal),
-            },
-            Err(_) => malformed(),
-        };
-        reply(ack, &answer);
-    });
+    socket.on(
+        "subscribe",
+        async |socket: SocketRef, TryData(ask): TryData<Subscribe>, ack: AckSender, State(hub): State<Arc<Hub>>| {
+            let answer = match ask {
+                Ok(ask) => match hub.subscribe(socket.id, &ask.topic, ask.after).await {
+                    Ok(done) => json!({"ok": true, "offset": done.offset, "recovered": done.recovered}),
+                    Err(refusal) => refused(&refusal),
+                },
+                Err(_) => malformed(),
+            };
+            reply(ack, &answer);
+        },
+    );
+    socket.on(
+        "unsubscribe",
+        async |socket: SocketRef, TryData(ask): TryData<Unsubscribe>, ack: AckSender, State(hub): State<Arc<Hub>>| {
+            let answer = match ask {
+                Ok(ask) => {
+                    hub.unsubscribe(socket.id, &ask.topic).await;
+                    json!({"ok": true})
+                }
+                Err(_) => malformed(),
+            };
+            reply(ack, &answer);
+        },
+    );
+    socket.on(
+        "authenticate",
+        async |socket: SocketRef, TryData(auth): TryData<Auth>, ack: AckSender, State(hub): State<Arc<Hub>>| {
+            let answer = match auth {
+                Ok(auth) => match renew(&hub, &socket, &auth.token).await {
+                    Ok(()) => json!({"ok": true}),
+                    Err(refusal) => refused(&refusal),
+                },
+                Err(_) => malformed(),
+            };
+            reply(ack, &answer);
+        },
+    );
     socket.on_disconnect(async |socket: SocketRef, State(hub): State<Arc<Hub>>| hub.leave(socket.id).await);
 }
 

@@ -20,7 +20,8 @@ pub fn numbered(slug: &str, attempt: u32) -> String {
 
 pub fn check_slug(slug: &str) -> Result<(), FieldError> {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=MAX_SLUG).contains(&slug.len()) && slug.bytes().all(inner) && !slug.starts_with('-') && !slug.ends_with('-') {
+    if (1..=MAX_SLUG).contains(&slug.len()) && slug.bytes().all(inner) && !slug.starts_with('-') && !slug.ends_with('-')
+    {
         return Ok(());
     }
     Err(FieldError::new("/slug", "malformed", "Use up to 40 small letters, digits and hyphens."))
@@ -37,20 +38,26 @@ pub fn check_country(country: &str) -> Result<(), FieldError> {
     if country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Ok(());
     }
-    Err(FieldError::new("/country", "unknown_value", "Use the two-letter ISO 3166 code of the country, for example KE."))
+    Err(FieldError::new(
+        "/country",
+        "unknown_value",
+        "Use the two-letter ISO 3166 code of the country, for example KE.",
+    ))
 }
 
 pub fn check_currency(currency: &str) -> Result<(), FieldError> {
     match Currency::from_code(currency) {
         Some(_) => Ok(()),
-        None => Err(FieldError::new("/currency", "unknown_value", "Use a three-letter ISO 4217 code, for example KES.")),
+        None => {
+            Err(FieldError::new("/currency", "unknown_value", "Use a three-letter ISO 4217 code, for example KES."))
+        }
     }
 }
 
 pub fn parse_time_zone(time_zone: &str) -> Result<Tz, FieldError> {
-    time_zone
-        .parse()
-        .map_err(|_| FieldError::new("/time_zone", "unknown_value", "Use an IANA time zone, for example Africa/Nairobi."))
+    time_zone.parse().map_err(|_| {
+        FieldError::new("/time_zone", "unknown_value", "Use an IANA time zone, for example Africa/Nairobi.")
+    })
 }
 
 /// Products are named once each and must be there.
@@ -74,7 +81,10 @@ mod tests {
             ("Uhuru Academy", "uhuru-academy"),
             ("  St. Mary's -- Girls' School ", "st-mary-s-girls-school"),
             ("学校", "organisation"),
-            ("A very long name of a school that does not end before forty characters", "a-very-long-name-of-a-school-that-do"),
+            (
+                "A very long name of a school that does not end before forty characters",
+                "a-very-long-name-of-a-school-that-do",
+            ),
         ] {
             assert_eq!(slug_from_name(name), slug);
             assert!(check_slug(&numbered(slug, 99)).is_ok(), "{slug}");

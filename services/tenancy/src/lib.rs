@@ -11,8 +11,16 @@ use hitaji_web::{Access, Route, Service};
 use std::time::Duration;
 
 const PERMISSIONS: &[Permission] = &[
-    Permission { number: 0, scope: "tenancy.organisation:read", description: "See the organisation's name, products and settings" },
-    Permission { number: 1, scope: "tenancy.organisation:manage", description: "Change the organisation's settings and products" },
+    Permission {
+        number: 0,
+        scope: "tenancy.organisation:read",
+        description: "See the organisation's name, products and settings",
+    },
+    Permission {
+        number: 1,
+        scope: "tenancy.organisation:manage",
+        description: "Change the organisation's settings and products",
+    },
 ];
 
 const JOBS: &[Job] = &[

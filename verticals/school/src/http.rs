@@ -70,7 +70,8 @@ pub fn closed_on(date: NaiveDate, today: NaiveDate, closure: Option<&str>, in_ye
     if let Some(name) = closure {
         return Some(Closed { code: "closure", message: format!("The school is closed on this day: {name}.") });
     }
-    (!in_year).then(|| Closed { code: "outside_year", message: "This day is in no academic year of the school.".to_owned() })
+    (!in_year)
+        .then(|| Closed { code: "outside_year", message: "This day is in no academic year of the school.".to_owned() })
 }
 
 pub fn viewer(ctx: &Ctx) -> Viewer {

@@ -82,10 +82,18 @@ fn guardians(ctx: &Ctx) -> Reach {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "academic-years", table = "school.academic_year", label = "Academic years",
-    label_one = "Academic year", label_sw = "Miaka ya masomo", title = "name", sort = "-starts_on",
+#[resource(
+    service = "school",
+    name = "academic-years",
+    table = "school.academic_year",
+    label = "Academic years",
+    label_one = "Academic year",
+    label_sw = "Miaka ya masomo",
+    title = "name",
+    sort = "-starts_on",
     constraint("academic_year_overlap", "starts_on", "Another academic year covers some of these days."),
-    constraint("academic_year_last_day_check", "last_day", "The last day is not before the first."))]
+    constraint("academic_year_last_day_check", "last_day", "The last day is not before the first.")
+)]
 pub struct AcademicYear {
     #[field(label = "Name", sw = "Jina", list, filter, search, max_length = 40)]
     name: String,
@@ -96,10 +104,19 @@ pub struct AcademicYear {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "terms", table = "school.term", permission = "school.academic_year", label = "Terms",
-    label_one = "Term", label_sw = "Mihula", title = "name", sort = "-starts_on",
+#[resource(
+    service = "school",
+    name = "terms",
+    table = "school.term",
+    permission = "school.academic_year",
+    label = "Terms",
+    label_one = "Term",
+    label_sw = "Mihula",
+    title = "name",
+    sort = "-starts_on",
     constraint("term_overlap", "starts_on", "Another term covers some of these days."),
-    constraint("term_last_day_check", "last_day", "The last day is not before the first."))]
+    constraint("term_last_day_check", "last_day", "The last day is not before the first.")
+)]
 pub struct Term {
     #[field(label = "Academic year", sw = "Mwaka wa masomo", link = "academic-years", list, filter)]
     academic_year: Uuid,
@@ -112,9 +129,18 @@ pub struct Term {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "closures", table = "school.closure", permission = "school.academic_year",
-    label = "Closures", label_one = "Closure", label_sw = "Siku za kufungwa", title = "name", sort = "-starts_on",
-    constraint("closure_ends_on_check", "ends_on", "The school reopens after the first day of the closure."))]
+#[resource(
+    service = "school",
+    name = "closures",
+    table = "school.closure",
+    permission = "school.academic_year",
+    label = "Closures",
+    label_one = "Closure",
+    label_sw = "Siku za kufungwa",
+    title = "name",
+    sort = "-starts_on",
+    constraint("closure_ends_on_check", "ends_on", "The school reopens after the first day of the closure.")
+)]
 pub struct Closure {
     #[field(label = "Name", sw = "Jina", list, search, max_length = 80)]
     name: String,
@@ -125,20 +151,46 @@ pub struct Closure {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "year-groups", table = "school.year_group", permission = "school.academic_year",
-    label = "Year groups", label_one = "Year group", label_sw = "Madarasa", title = "name", sort = "position")]
+#[resource(
+    service = "school",
+    name = "year-groups",
+    table = "school.year_group",
+    permission = "school.academic_year",
+    label = "Year groups",
+    label_one = "Year group",
+    label_sw = "Madarasa",
+    title = "name",
+    sort = "position"
+)]
 pub struct YearGroup {
     #[field(label = "Name", sw = "Jina", list, filter, sort, search, max_length = 40)]
     name: String,
-    #[field(label = "Order", sw = "Mpangilio", list, sort, min = 0, max = 99, help = "Lowest class first; pupils move to the next")]
+    #[field(
+        label = "Order",
+        sw = "Mpangilio",
+        list,
+        sort,
+        min = 0,
+        max = 99,
+        help = "Lowest class first; pupils move to the next"
+    )]
     position: Option<i32>,
     #[field(label = "Final year", sw = "Mwaka wa mwisho", list)]
     is_final: Option<bool>,
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "subjects", table = "school.subject", permission = "school.academic_year",
-    label = "Subjects", label_one = "Subject", label_sw = "Masomo", title = "name", sort = "name")]
+#[resource(
+    service = "school",
+    name = "subjects",
+    table = "school.subject",
+    permission = "school.academic_year",
+    label = "Subjects",
+    label_one = "Subject",
+    label_sw = "Masomo",
+    title = "name",
+    sort = "name"
+)]
 pub struct Subject {
     #[field(label = "Name", sw = "Jina", list, filter, sort, search, max_length = 80)]
     name: String,
@@ -147,9 +199,17 @@ pub struct Subject {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "staff", table = "school.staff", label = "Staff", label_one = "Staff member",
-    label_sw = "Wafanyakazi", title = "name", sort = "name",
-    constraint("staff_email_key", "email", "Another staff member has this e-mail address."))]
+#[resource(
+    service = "school",
+    name = "staff",
+    table = "school.staff",
+    label = "Staff",
+    label_one = "Staff member",
+    label_sw = "Wafanyakazi",
+    title = "name",
+    sort = "name",
+    constraint("staff_email_key", "email", "Another staff member has this e-mail address.")
+)]
 pub struct Staff {
     #[field(label = "Name", sw = "Jina", list, filter, sort, search, max_length = 120)]
     name: String,
@@ -162,9 +222,17 @@ pub struct Staff {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "streams", table = "school.stream", label = "Streams", label_one = "Stream",
-    label_sw = "Mikondo", title = "name", sort = "name",
-    constraint("stream_capacity_check", "capacity", "A stream has 1 to 500 places."))]
+#[resource(
+    service = "school",
+    name = "streams",
+    table = "school.stream",
+    label = "Streams",
+    label_one = "Stream",
+    label_sw = "Mikondo",
+    title = "name",
+    sort = "name",
+    constraint("stream_capacity_check", "capacity", "A stream has 1 to 500 places.")
+)]
 pub struct Stream {
     #[field(label = "Name", sw = "Jina", list, filter, sort, search, max_length = 40)]
     name: String,
@@ -179,9 +247,18 @@ pub struct Stream {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "students", table = "school.student", label = "Students", label_one = "Student",
-    label_sw = "Wanafunzi", title = "first_name last_name", sort = "last_name", if_match,
-    constraint("student_left_on_check", "left_on", "A pupil leaves after joining."))]
+#[resource(
+    service = "school",
+    name = "students",
+    table = "school.student",
+    label = "Students",
+    label_one = "Student",
+    label_sw = "Wanafunzi",
+    title = "first_name last_name",
+    sort = "last_name",
+    if_match,
+    constraint("student_left_on_check", "left_on", "A pupil leaves after joining.")
+)]
 pub struct Student {
     #[field(label = "Admission number", sw = "Namba ya usajili", list, filter, sort, search, max_length = 30)]
     admission_number: String,
@@ -195,8 +272,19 @@ pub struct Student {
     date_of_birth: Option<NaiveDate>,
     #[field(label = "Sex", sw = "Jinsia", list, filter, choices(female("Female", "Mke"), male("Male", "Mume")))]
     sex: Option<String>,
-    #[field(label = "Status", sw = "Hali", list, filter, choices(applicant("Applicant", "Mwombaji"), active("Active", "Yupo"),
-        suspended("Suspended", "Amesimamishwa"), left("Left", "Ameondoka"), alumni("Alumni", "Mhitimu")))]
+    #[field(
+        label = "Status",
+        sw = "Hali",
+        list,
+        filter,
+        choices(
+            applicant("Applicant", "Mwombaji"),
+            active("Active", "Yupo"),
+            suspended("Suspended", "Amesimamishwa"),
+            left("Left", "Ameondoka"),
+            alumni("Alumni", "Mhitimu")
+        )
+    )]
     status: Option<String>,
     #[field(label = "Household", sw = "Kaya", link = "households", filter)]
     household: Option<Uuid>,
@@ -209,8 +297,16 @@ pub struct Student {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "households", table = "school.household", label = "Households", label_one = "Household",
-    label_sw = "Kaya", title = "name", sort = "name")]
+#[resource(
+    service = "school",
+    name = "households",
+    table = "school.household",
+    label = "Households",
+    label_one = "Household",
+    label_sw = "Kaya",
+    title = "name",
+    sort = "name"
+)]
 pub struct Household {
     #[field(label = "Name", sw = "Jina", list, filter, sort, search, max_length = 120)]
     name: String,
@@ -219,8 +315,16 @@ pub struct Household {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "guardians", table = "school.guardian", label = "Guardians", label_one = "Guardian",
-    label_sw = "Walezi", title = "name", sort = "name")]
+#[resource(
+    service = "school",
+    name = "guardians",
+    table = "school.guardian",
+    label = "Guardians",
+    label_one = "Guardian",
+    label_sw = "Walezi",
+    title = "name",
+    sort = "name"
+)]
 pub struct Guardian {
     #[field(label = "Name", sw = "Jina", list, filter, sort, search, max_length = 120)]
     name: String,
@@ -230,22 +334,45 @@ pub struct Guardian {
     email: Option<String>,
     #[field(label = "Household", sw = "Kaya", link = "households", list, filter)]
     household: Option<Uuid>,
-    #[field(label = "Language", sw = "Lugha", filter, choices(en("English", "Kiingereza"), sw("Swahili", "Kiswahili")))]
+    #[field(
+        label = "Language",
+        sw = "Lugha",
+        filter,
+        choices(en("English", "Kiingereza"), sw("Swahili", "Kiswahili"))
+    )]
     language: Option<String>,
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "guardian-links", table = "school.guardian_link", permission = "school.guardian",
-    label = "Guardians of pupils", label_one = "Guardian of a pupil", label_sw = "Walezi wa wanafunzi", title = "relation",
+#[resource(
+    service = "school",
+    name = "guardian-links",
+    table = "school.guardian_link",
+    permission = "school.guardian",
+    label = "Guardians of pupils",
+    label_one = "Guardian of a pupil",
+    label_sw = "Walezi wa wanafunzi",
+    title = "relation",
     sort = "priority",
-    constraint("guardian_link_guardian_id_key", "guardian", "This guardian is linked to the pupil already."))]
+    constraint("guardian_link_guardian_id_key", "guardian", "This guardian is linked to the pupil already.")
+)]
 pub struct GuardianLink {
     #[field(label = "Pupil", sw = "Mwanafunzi", link = "students", list, filter)]
     student: Uuid,
     #[field(label = "Guardian", sw = "Mlezi", link = "guardians", list, filter)]
     guardian: Uuid,
-    #[field(label = "Relation", sw = "Uhusiano", list, filter, choices(mother("Mother", "Mama"), father("Father", "Baba"),
-        guardian("Guardian", "Mlezi"), other("Other", "Nyingine")))]
+    #[field(
+        label = "Relation",
+        sw = "Uhusiano",
+        list,
+        filter,
+        choices(
+            mother("Mother", "Mama"),
+            father("Father", "Baba"),
+            guardian("Guardian", "Mlezi"),
+            other("Other", "Nyingine")
+        )
+    )]
     relation: Option<String>,
     #[field(label = "Priority", sw = "Kipaumbele", list, sort, min = 1, max = 9, help = "1 is called first")]
     priority: Option<i32>,
@@ -258,10 +385,18 @@ pub struct GuardianLink {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "enrolments", table = "school.enrolment", label = "Enrolments", label_one = "Enrolment",
-    label_sw = "Uandikishaji", title = "roll_number", sort = "-starts_on",
+#[resource(
+    service = "school",
+    name = "enrolments",
+    table = "school.enrolment",
+    label = "Enrolments",
+    label_one = "Enrolment",
+    label_sw = "Uandikishaji",
+    title = "roll_number",
+    sort = "-starts_on",
     constraint("enrolment_student_id_key", "student", "The pupil is enrolled in this academic year already."),
-    constraint("enrolment_ends_on_check", "ends_on", "An enrolment ends after it starts."))]
+    constraint("enrolment_ends_on_check", "ends_on", "An enrolment ends after it starts.")
+)]
 pub struct Enrolment {
     #[field(label = "Pupil", sw = "Mwanafunzi", link = "students", list, filter)]
     student: Uuid,
@@ -280,9 +415,17 @@ pub struct Enrolment {
 }
 
 #[derive(Resource)]
-#[resource(service = "school", name = "leaves", table = "school.leave", label = "Leaves", label_one = "Leave",
-    label_sw = "Ruhusa", title = "reason", sort = "-starts_on",
-    constraint("leave_ends_on_check", "ends_on", "The pupil is back after the first day of leave."))]
+#[resource(
+    service = "school",
+    name = "leaves",
+    table = "school.leave",
+    label = "Leaves",
+    label_one = "Leave",
+    label_sw = "Ruhusa",
+    title = "reason",
+    sort = "-starts_on",
+    constraint("leave_ends_on_check", "ends_on", "The pupil is back after the first day of leave.")
+)]
 pub struct Leave {
     #[field(label = "Pupil", sw = "Mwanafunzi", link = "students", list, filter)]
     student: Uuid,

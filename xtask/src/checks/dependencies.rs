@@ -8,15 +8,7 @@ use crate::finding::Finding;
 use crate::tree::Tree;
 
 /// Crates that cost much to compile, or a protocol of their own: one member wraps each, the others use the wrapper.
-const HEAVY: &[&str] = &[
-    "argon2",
-    "async-nats",
-    "lettre",
-    "mongodb",
-    "redis",
-    "socketioxide",
-    "typst",
-];
+const HEAVY: &[&str] = &["argon2", "async-nats", "lettre", "mongodb", "redis", "socketioxide", "typst"];
 
 /// A member of the workspace: its folder and what it depends on.
 struct Member {
@@ -33,33 +25,18 @@ struct Dependency {
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
     match read(tree) {
-        Ok(members) => members
-            .iter()
-            .flat_map(direction)
-            .chain(heavy(&members))
-            .collect(),
-        Err(error) => vec![Finding::new(
-            "dependencies",
-            "Cargo.toml",
-            1,
-            format!("cargo metadata fails: {error}"),
-        )],
+        Ok(members) => members.iter().flat_map(direction).chain(heavy(&members)).collect(),
+        Err(error) => vec![Finding::new("dependencies", "Cargo.toml", 1, format!("cargo metadata fails: {error}"))],
     }
 }
 
 fn read(tree: &Tree) -> Result<Vec<Member>, cargo_metadata::Error> {
     let metadata = MetadataCommand::new().current_dir(&tree.root).no_deps().exec()?;
     let inside = |path: &cargo_metadata::camino::Utf8Path| {
-        path.strip_prefix(&metadata.workspace_root)
-            .map(|path| path.to_string())
-            .ok()
+        path.strip_prefix(&metadata.workspace_root).map(|path| path.to_string()).ok()
     };
     let member = |package: &cargo_metadata::Package| Member {
-        folder: package
-            .manifest_path
-            .parent()
-            .and_then(inside)
-            .unwrap_or_default(),
+        folder: package.manifest_path.parent().and_then(inside).unwrap_or_default(),
         dependencies: package
             .dependencies
             .iter()
@@ -80,16 +57,8 @@ fn direction(member: &Member) -> Vec<Finding> {
             continue;
         };
         if let Some(why) = refusal(&member.folder, target, dependency.is_dev) {
-            let message = format!(
-                "{} depends on {target}: {why}. See \"The house\" in ARCHITECTURE.md",
-                member.folder
-            );
-            findings.push(Finding::new(
-                "dependencies",
-                &format!("{}/Cargo.toml", member.folder),
-                1,
-                message,
-            ));
+            let message = format!("{} depends on {target}: {why}. See \"The house\" in ARCHITECTURE.md", member.folder);
+            findings.push(Finding::new("dependencies", &format!("{}/Cargo.toml", member.folder), 1, message));
         }
     }
     findings
@@ -131,16 +100,8 @@ fn heavy(members: &[Member]) -> Vec<Finding> {
     for (name, mut folders) in users {
         folders.dedup();
         for folder in folders.iter().skip(1) {
-            let message = format!(
-                "{name} is a heavy crate and sits behind {} alone; use what that offers",
-                folders[0]
-            );
-            findings.push(Finding::new(
-                "dependencies",
-                &format!("{folder}/Cargo.toml"),
-                1,
-                message,
-            ));
+            let message = format!("{name} is a heavy crate and sits behind {} alone; use what that offers", folders[0]);
+            findings.push(Finding::new("dependencies", &format!("{folder}/Cargo.toml"), 1, message));
         }
     }
     findings
@@ -185,24 +146,11 @@ mod tests {
     fn a_second_user_of_a_heavy_crate_is_caught() {
         let uses = |folder: &str, name: &str| Member {
             folder: folder.into(),
-            dependencies: vec![Dependency {
-                name: name.into(),
-                folder: None,
-                is_dev: false,
-            }],
+            dependencies: vec![Dependency { name: name.into(), folder: None, is_dev: false }],
         };
-        let found = heavy(&[
-            uses("services/identity", "argon2"),
-            uses("services/tenancy", "argon2"),
-        ]);
+        let found = heavy(&[uses("services/identity", "argon2"), uses("services/tenancy", "argon2")]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].path, "services/tenancy/Cargo.toml");
-        assert!(
-            heavy(&[
-                uses("services/identity", "lettre"),
-                uses("services/tenancy", "serde")
-            ])
-            .is_empty()
-        );
+        assert!(heavy(&[uses("services/identity", "lettre"), uses("services/tenancy", "serde")]).is_empty());
     }
 }

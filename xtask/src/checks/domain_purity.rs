@@ -17,21 +17,14 @@ const FORBIDDEN: &[(&str, &str)] = &[
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, source) in tree.rust() {
-        if file.service().is_none()
-            || !(file.path.ends_with("/src/domain.rs") || file.path.contains("/src/domain/"))
-        {
+        if file.service().is_none() || !(file.path.ends_with("/src/domain.rs") || file.path.contains("/src/domain/")) {
             continue;
         }
         for (sequence, why) in FORBIDDEN {
             for line in source.find(sequence) {
                 if !source.in_test_module(line) {
                     let shown = sequence.replace(' ', "");
-                    findings.push(Finding::new(
-                        "domain",
-                        &file.path,
-                        line,
-                        format!("`{shown}` in domain: {why}"),
-                    ));
+                    findings.push(Finding::new("domain", &file.path, line, format!("`{shown}` in domain: {why}")));
                 }
             }
         }
@@ -46,16 +39,9 @@ mod tests {
     #[test]
     fn a_clock_and_an_await_in_domain_are_caught() {
         let planted = "//! Rules.\nasync fn a() { b().await; chrono::Utc::now(); }\n";
-        let tree = Tree::of(&[
-            ("verticals/school/src/domain.rs", planted),
-            ("verticals/school/src/jobs.rs", planted),
-        ]);
+        let tree = Tree::of(&[("verticals/school/src/domain.rs", planted), ("verticals/school/src/jobs.rs", planted)]);
         let found = check(&tree);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(
-            found
-                .iter()
-                .all(|finding| finding.path == "verticals/school/src/domain.rs")
-        );
+        assert!(found.iter().all(|finding| finding.path == "verticals/school/src/domain.rs"));
     }
 }

@@ -16,8 +16,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             }
             for target in targets(line) {
                 if !leads_somewhere(tree, &file.path, target) {
-                    let message =
-                        format!("the link to '{target}' leads nowhere: correct the path, or remove the link");
+                    let message = format!("the link to '{target}' leads nowhere: correct the path, or remove the link");
                     findings.push(Finding::new("link", &file.path, index + 1, message));
                 }
             }
@@ -43,11 +42,7 @@ fn leads_somewhere(tree: &Tree, from: &str, target: &str) -> bool {
     if target.is_empty() || target.contains("://") || target.starts_with("mailto:") {
         return true;
     }
-    let mut parts: Vec<&str> = if target.starts_with('/') {
-        Vec::new()
-    } else {
-        from.split('/').collect()
-    };
+    let mut parts: Vec<&str> = if target.starts_with('/') { Vec::new() } else { from.split('/').collect() };
     parts.pop();
     for part in target.split('/') {
         match part {
@@ -63,10 +58,7 @@ fn leads_somewhere(tree: &Tree, from: &str, target: &str) -> bool {
     let path = parts.join("/");
     path.is_empty()
         || tree.file(&path).is_some()
-        || tree
-            .files
-            .iter()
-            .any(|file| file.path.starts_with(&format!("{path}/")))
+        || tree.files.iter().any(|file| file.path.starts_with(&format!("{path}/")))
 }
 
 #[cfg(test)]
@@ -76,23 +68,13 @@ mod tests {
     #[test]
     fn links_to_files_and_folders_are_followed() {
         let text = "[a](../README.md#top) [b](adr) [c](https://example.org/x) `[d](nowhere)`\n```\n[e](nowhere)\n```\n";
-        let tree = Tree::of(&[
-            ("docs/guide.md", text),
-            ("README.md", ""),
-            ("docs/adr/0001.md", ""),
-        ]);
+        let tree = Tree::of(&[("docs/guide.md", text), ("README.md", ""), ("docs/adr/0001.md", "")]);
         assert!(check(&tree).is_empty(), "{:?}", check(&tree));
     }
 
     #[test]
     fn a_dead_link_is_caught_with_its_line() {
         let tree = Tree::of(&[("docs/guide.md", "one\n[a](missing.md) [b](../../outside.md)\n")]);
-        assert_eq!(
-            check(&tree)
-                .iter()
-                .map(|finding| finding.line)
-                .collect::<Vec<_>>(),
-            [2, 2]
-        );
+        assert_eq!(check(&tree).iter().map(|finding| finding.line).collect::<Vec<_>>(), [2, 2]);
     }
 }

@@ -9,18 +9,9 @@ const RULE: &str = "manifest";
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let Some(root) = tree.file("Cargo.toml") else {
-        return vec![Finding::new(
-            RULE,
-            "Cargo.toml",
-            1,
-            "the workspace has no Cargo.toml",
-        )];
+        return vec![Finding::new(RULE, "Cargo.toml", 1, "the workspace has no Cargo.toml")];
     };
-    let members: Vec<&File> = tree
-        .files
-        .iter()
-        .filter(|file| file.path.ends_with("/Cargo.toml"))
-        .collect();
+    let members: Vec<&File> = tree.files.iter().filter(|file| file.path.ends_with("/Cargo.toml")).collect();
     let mut findings = purposes(root);
     findings.extend(unused(root, &members));
     findings.extend(members.iter().flat_map(|member| taken_over(member)));
@@ -32,13 +23,9 @@ fn purposes(root: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (line, name, declaration) in declared(root) {
         let is_ours = declaration.contains("path =");
-        let purpose = declaration
-            .rsplit_once('#')
-            .map(|(_, purpose)| purpose.trim())
-            .unwrap_or_default();
+        let purpose = declaration.rsplit_once('#').map(|(_, purpose)| purpose.trim()).unwrap_or_default();
         if !is_ours && purpose.len() < 3 {
-            let message =
-                format!("'{name}' does not say what it is for: add `# purpose` at the end of the line");
+            let message = format!("'{name}' does not say what it is for: add `# purpose` at the end of the line");
             findings.push(Finding::new(RULE, &root.path, line, message));
         }
     }
@@ -46,11 +33,8 @@ fn purposes(root: &File) -> Vec<Finding> {
 }
 
 fn unused(root: &File, members: &[&File]) -> Vec<Finding> {
-    let used: Vec<String> = members
-        .iter()
-        .flat_map(|member| dependencies(&member.text))
-        .map(|(name, _)| name)
-        .collect();
+    let used: Vec<String> =
+        members.iter().flat_map(|member| dependencies(&member.text)).map(|(name, _)| name).collect();
     let mut findings = Vec::new();
     for (line, name, declaration) in declared(root) {
         if !used.iter().any(|used| used == name) && !declaration.contains("path =") {
@@ -83,17 +67,10 @@ fn taken_over(member: &File) -> Vec<Finding> {
     for (name, declaration) in dependencies(&member.text) {
         let is_taken_over = declaration.as_table().is_some_and(|table| {
             table.get("workspace") == Some(&Value::Boolean(true))
-                && table
-                    .keys()
-                    .all(|key| matches!(key.as_str(), "workspace" | "features" | "optional"))
+                && table.keys().all(|key| matches!(key.as_str(), "workspace" | "features" | "optional"))
         });
         if !is_taken_over {
-            let line = member
-                .text
-                .lines()
-                .position(|line| line.starts_with(&name))
-                .unwrap_or_default()
-                + 1;
+            let line = member.text.lines().position(|line| line.starts_with(&name)).unwrap_or_default() + 1;
             let message = format!(
                 "'{name}' has a version or a place of its own: write `{name}.workspace = true` and declare it in the root"
             );
@@ -108,21 +85,12 @@ fn dependencies(text: &str) -> Vec<(String, Value)> {
     let Ok(manifest) = text.parse::<Table>() else {
         return Vec::new();
     };
-    let targets = manifest
-        .get("target")
-        .and_then(Value::as_table)
-        .into_iter()
-        .flat_map(Table::values);
+    let targets = manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
     let mut found = Vec::new();
     for table in std::iter::once(&manifest).chain(targets.filter_map(Value::as_table)) {
         for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let section = table.get(kind).and_then(Value::as_table);
-            found.extend(
-                section
-                    .into_iter()
-                    .flatten()
-                    .map(|(name, value)| (name.clone(), value.clone())),
-            );
+            found.extend(section.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
         }
     }
     found
@@ -137,19 +105,10 @@ mod tests {
 
     #[test]
     fn a_dependency_without_purpose_or_user_is_caught() {
-        let member =
-            "[dependencies]\nserde.workspace = true\ncsv = { workspace = true, features = [\"x\"] }\n";
+        let member = "[dependencies]\nserde.workspace = true\ncsv = { workspace = true, features = [\"x\"] }\n";
         let found = check(&Tree::of(&[("Cargo.toml", ROOT), ("app/Cargo.toml", member)]));
-        assert_eq!(
-            found.iter().map(|finding| finding.line).collect::<Vec<_>>(),
-            [4],
-            "{found:?}"
-        );
-        assert!(
-            check(&Tree::of(&[("Cargo.toml", ROOT)]))
-                .iter()
-                .any(|finding| finding.message.contains("no member"))
-        );
+        assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [4], "{found:?}");
+        assert!(check(&Tree::of(&[("Cargo.toml", ROOT)])).iter().any(|finding| finding.message.contains("no member")));
     }
 
     #[test]

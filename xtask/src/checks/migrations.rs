@@ -7,11 +7,7 @@ use crate::tree::{File, Tree};
 const RULE: &str = "migration";
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let migrations: Vec<&File> = tree
-        .files
-        .iter()
-        .filter(|file| file.path.contains("/migrations/"))
-        .collect();
+    let migrations: Vec<&File> = tree.files.iter().filter(|file| file.path.contains("/migrations/")).collect();
     let mut findings = numbers(&migrations);
     findings.extend(migrations.iter().flat_map(|file| contractions(file)));
     findings
@@ -41,21 +37,13 @@ fn numbers(migrations: &[&File]) -> Vec<Finding> {
 fn number(name: &str) -> Option<u32> {
     let (digits, words) = name.strip_suffix(".sql")?.split_once('_')?;
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if digits.len() == 4 && !words.is_empty() && words.bytes().all(is_plain) {
-        digits.parse().ok()
-    } else {
-        None
-    }
+    if digits.len() == 4 && !words.is_empty() && words.bytes().all(is_plain) { digits.parse().ok() } else { None }
 }
 
 fn contractions(file: &File) -> Vec<Finding> {
     let lines: Vec<&str> = file.text.lines().collect();
     let is_declared = |line: usize| {
-        let marked = |line: usize| {
-            lines
-                .get(line - 1)
-                .is_some_and(|line| line.contains("-- contract:"))
-        };
+        let marked = |line: usize| lines.get(line - 1).is_some_and(|line| line.contains("-- contract:"));
         marked(line) || (line > 1 && marked(line - 1))
     };
     sql::tokens(&file.text)
@@ -86,13 +74,7 @@ mod tests {
             ("services/c/migrations/0002_second.sql", ""),
         ]);
         let paths: Vec<String> = check(&tree).into_iter().map(|finding| finding.path).collect();
-        assert_eq!(
-            paths,
-            [
-                "services/a/migrations/0003_third.sql",
-                "services/b/migrations/0001_First.sql"
-            ]
-        );
+        assert_eq!(paths, ["services/a/migrations/0003_third.sql", "services/b/migrations/0001_First.sql"]);
     }
 
     #[test]

@@ -5,23 +5,16 @@ use std::path::Path;
 use crate::finding::Finding;
 use crate::tree::Tree;
 
-const EMPTY_NAMES: &[&str] = &[
-    "common", "helper", "helpers", "misc", "types", "util", "utils",
-];
+const EMPTY_NAMES: &[&str] = &["common", "helper", "helpers", "misc", "types", "util", "utils"];
 const EXTENSIONS: &[&str] = &["rs", "ts", "svelte", "css", "sql", "toml"];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for file in tree
-        .files
-        .iter()
-        .filter(|file| EXTENSIONS.contains(&file.extension()))
-    {
+    for file in tree.files.iter().filter(|file| EXTENSIONS.contains(&file.extension())) {
         let path = Path::new(&file.path).with_extension("");
         for part in path.iter().filter_map(|part| part.to_str()) {
             if EMPTY_NAMES.contains(&part.to_ascii_lowercase().as_str()) {
-                let message =
-                    format!("'{part}' says nothing and gathers everything: name it by what it is about");
+                let message = format!("'{part}' says nothing and gathers everything: name it by what it is about");
                 findings.push(Finding::new("name", &file.path, 1, message));
             }
         }

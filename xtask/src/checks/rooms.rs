@@ -27,7 +27,8 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             |file| {
                 let inside = &file.path[folder.len() + 1..];
                 (!has_a_room(inside)).then(|| {
-                    let message = "there is no such room in a service: see \"The rooms of a service\" in ARCHITECTURE.md";
+                    let message =
+                        "there is no such room in a service: see \"The rooms of a service\" in ARCHITECTURE.md";
                     Finding::new(RULE, &file.path, 1, message)
                 })
             },
@@ -39,21 +40,13 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 fn furniture(tree: &Tree, folder: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, what) in [
-        (
-            "README.md",
-            "what it owns, publishes and consumes, and its invariants",
-        ),
+        ("README.md", "what it owns, publishes and consumes, and its invariants"),
         ("Cargo.toml", "its dependencies"),
         ("src/lib.rs", "`pub fn service() -> Service`"),
     ] {
         let path = format!("{folder}/{name}");
         match tree.file(&path) {
-            None => findings.push(Finding::new(
-                RULE,
-                &path,
-                1,
-                format!("the file is missing: it holds {what}"),
-            )),
+            None => findings.push(Finding::new(RULE, &path, 1, format!("the file is missing: it holds {what}"))),
             Some(file) => findings.extend(content(file, name)),
         }
     }
@@ -69,12 +62,9 @@ fn content(file: &File, name: &str) -> Option<Finding> {
             );
             Some(Finding::new(RULE, &file.path, 1, message))
         }
-        "src/lib.rs" if !file.text.contains("pub fn service(") => Some(Finding::new(
-            RULE,
-            &file.path,
-            1,
-            "lib.rs has no `pub fn service()`: it is where a reader begins",
-        )),
+        "src/lib.rs" if !file.text.contains("pub fn service(") => {
+            Some(Finding::new(RULE, &file.path, 1, "lib.rs has no `pub fn service()`: it is where a reader begins"))
+        }
         _ => None,
     }
 }
@@ -84,12 +74,8 @@ fn has_a_room(inside: &str) -> bool {
         ["README.md" | "Cargo.toml" | "build.rs"] => true,
         ["migrations" | "templates", ..] => true,
         ["tests", "it", ..] => true,
-        ["src", file] => ROOMS
-            .iter()
-            .any(|(room, _)| file.strip_suffix(".rs") == Some(*room)),
-        ["src", folder, ..] => ROOMS
-            .iter()
-            .any(|(room, may_be_folder)| folder == room && *may_be_folder),
+        ["src", file] => ROOMS.iter().any(|(room, _)| file.strip_suffix(".rs") == Some(*room)),
+        ["src", folder, ..] => ROOMS.iter().any(|(room, may_be_folder)| folder == room && *may_be_folder),
         _ => false,
     }
 }
@@ -99,10 +85,7 @@ mod tests {
     use super::*;
 
     fn paths(files: &[(&str, &str)]) -> Vec<String> {
-        let mut paths: Vec<String> = check(&Tree::of(files))
-            .into_iter()
-            .map(|finding| finding.path)
-            .collect();
+        let mut paths: Vec<String> = check(&Tree::of(files)).into_iter().map(|finding| finding.path).collect();
         paths.sort();
         paths
     }

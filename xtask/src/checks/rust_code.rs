@@ -74,12 +74,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             Some(Ok(source)) => findings.extend(BANS.iter().flat_map(|ban| banned(file, source, ban))),
             Some(Err(error)) => {
                 let line = error.span().start().line;
-                findings.push(Finding::new(
-                    "syntax",
-                    &file.path,
-                    line,
-                    format!("this does not parse: {error}"),
-                ));
+                findings.push(Finding::new("syntax", &file.path, line, format!("this does not parse: {error}")));
             }
             None => {}
         }
@@ -88,9 +83,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 fn banned(file: &File, source: &RustSource, ban: &Ban) -> Vec<Finding> {
-    let is_tool = ["testkit/", "bench/", "xtask/"]
-        .iter()
-        .any(|folder| file.path.starts_with(folder));
+    let is_tool = ["testkit/", "bench/", "xtask/"].iter().any(|folder| file.path.starts_with(folder));
     source
         .find(ban.sequence)
         .into_iter()
@@ -111,57 +104,29 @@ mod tests {
     use super::*;
 
     fn rules(path: &str, text: &str) -> Vec<&'static str> {
-        check(&Tree::of(&[(path, text)]))
-            .into_iter()
-            .map(|finding| finding.rule)
-            .collect()
+        check(&Tree::of(&[(path, text)])).into_iter().map(|finding| finding.rule).collect()
     }
 
     #[test]
     fn every_ban_is_caught() {
         assert_eq!(rules("app/src/a.rs", "fn a() {}\n"), ["module-doc"]);
-        assert_eq!(
-            rules("app/src/a.rs", "//! A.\n#[allow(dead_code)]\nfn a() {}\n"),
-            ["allow"]
-        );
+        assert_eq!(rules("app/src/a.rs", "//! A.\n#[allow(dead_code)]\nfn a() {}\n"), ["allow"]);
         assert_eq!(rules("app/src/a.rs", "//! A.\n#![allow(dead_code)]\n"), ["allow"]);
-        assert_eq!(
-            rules("app/src/a.rs", "//! A.\nfn a() { b().unwrap(); }\n"),
-            ["unwrap"]
-        );
-        assert_eq!(
-            rules("app/src/a.rs", "//! A.\nfn a() { assert!(b().unwrap()); }\n"),
-            ["unwrap"]
-        );
+        assert_eq!(rules("app/src/a.rs", "//! A.\nfn a() { b().unwrap(); }\n"), ["unwrap"]);
+        assert_eq!(rules("app/src/a.rs", "//! A.\nfn a() { assert!(b().unwrap()); }\n"), ["unwrap"]);
         assert_eq!(rules("app/src/a.rs", "//! A.\nfn a() { todo!() }\n"), ["todo"]);
-        assert_eq!(
-            rules("app/tests/it/a.rs", "//! A.\n#[test]\n#[ignore]\nfn a() {}\n"),
-            ["ignore"]
-        );
-        assert_eq!(
-            rules("app/tests/it/a.rs", "//! A.\nfn a() { tokio::time::sleep(b); }\n"),
-            ["sleep"]
-        );
+        assert_eq!(rules("app/tests/it/a.rs", "//! A.\n#[test]\n#[ignore]\nfn a() {}\n"), ["ignore"]);
+        assert_eq!(rules("app/tests/it/a.rs", "//! A.\nfn a() { tokio::time::sleep(b); }\n"), ["sleep"]);
         assert_eq!(rules("app/src/a.rs", "//! A.\nfn a( {\n"), ["syntax"]);
     }
 
     #[test]
     fn tests_may_unwrap_and_programs_may_sleep() {
         assert!(
-            rules(
-                "app/src/a.rs",
-                "//! A.\n#[cfg(test)]\nmod tests {\n    fn a() { b().unwrap(); }\n}\n"
-            )
-            .is_empty()
+            rules("app/src/a.rs", "//! A.\n#[cfg(test)]\nmod tests {\n    fn a() { b().unwrap(); }\n}\n").is_empty()
         );
         assert!(rules("testkit/src/a.rs", "//! A.\nfn a() { b().unwrap(); sleep(c); }\n").is_empty());
         assert!(rules("kernel/bus/src/a.rs", "//! A.\nfn a() { sleep(c); }\n").is_empty());
-        assert!(
-            rules(
-                "app/src/a.rs",
-                "//! A.\n// x.unwrap()\nfn a() { b(\"x.unwrap()\"); }\n"
-            )
-            .is_empty()
-        );
+        assert!(rules("app/src/a.rs", "//! A.\n// x.unwrap()\nfn a() { b(\"x.unwrap()\"); }\n").is_empty());
     }
 }

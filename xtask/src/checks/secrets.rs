@@ -23,13 +23,9 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     for file in tree.files.iter().filter(|file| file.path != "Cargo.lock") {
         let mut lines = file.text.lines().enumerate().peekable();
         while let Some((index, line)) = lines.next() {
-            if let Some((name, end)) = HOSTS
-                .iter()
-                .find(|(name, end)| line.contains(&format!("{name}{end}")))
-            {
-                let message = format!(
-                    "'{name}{end}' is a package registry's host: the client's settings name it, not a file"
-                );
+            if let Some((name, end)) = HOSTS.iter().find(|(name, end)| line.contains(&format!("{name}{end}"))) {
+                let message =
+                    format!("'{name}{end}' is a package registry's host: the client's settings name it, not a file");
                 findings.push(Finding::new("registry-host", &file.path, index + 1, message));
             }
             let begins = line.contains(KEY_BEGINS.0) && line.contains(KEY_BEGINS.1);
@@ -44,10 +40,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 
 fn is_key_material(line: &str) -> bool {
     let line = line.trim();
-    line.len() >= KEY_LINE_BYTES_MIN
-        && line
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+    line.len() >= KEY_LINE_BYTES_MIN && line.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
 }
 
 #[cfg(test)]
@@ -59,13 +52,7 @@ mod tests {
         let key = format!("{}{}\n{}\n", KEY_BEGINS.0, KEY_BEGINS.1, "A".repeat(64));
         let header = format!("let pem = \"{}{}\";\nprint(pem)\n", KEY_BEGINS.0, KEY_BEGINS.1);
         let found = check(&Tree::of(&[("a.pem", &key), ("app/src/pem.rs", &header)]));
-        assert_eq!(
-            found
-                .iter()
-                .map(|finding| finding.path.as_str())
-                .collect::<Vec<_>>(),
-            ["a.pem"]
-        );
+        assert_eq!(found.iter().map(|finding| finding.path.as_str()).collect::<Vec<_>>(), ["a.pem"]);
     }
 
     #[test]

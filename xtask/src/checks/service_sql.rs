@@ -36,9 +36,7 @@ fn assembled(file: &File, source: &RustSource) -> Vec<Finding> {
         let [name, bang, open, first] = window else {
             continue;
         };
-        let is_format = ["format", "write", "writeln", "format_args", "concat"]
-            .iter()
-            .any(|macro_| name.is(macro_));
+        let is_format = ["format", "write", "writeln", "format_args", "concat"].iter().any(|macro_| name.is(macro_));
         if let (true, Kind::Text(text)) = (is_format && bang.is("!") && open.is("("), &first.kind)
             && sql::is_sql(text)
         {
@@ -59,7 +57,8 @@ fn outside_store(file: &File, line: usize, literal: &str) -> Option<Finding> {
     let in_store = file.path.ends_with("/src/store.rs") || file.path.contains("/src/store/");
     let is_fragment = file.path.ends_with("/src/resources.rs") || !sql::is_statement(literal);
     (!in_store && !is_fragment).then(|| {
-        let message = "SQL outside store: make it a function of store.rs or store/, so that all SQL is found in one place";
+        let message =
+            "SQL outside store: make it a function of store.rs or store/, so that all SQL is found in one place";
         Finding::new("sql-place", &file.path, line, message)
     })
 }
@@ -89,13 +88,9 @@ fn text(file: &File, line: usize, sql_text: &str, service: &str, services: &[Str
     for window in tokens.windows(2).filter(|window| window[1].text == ".") {
         let word = &window[0].text;
         let line = at(window[0].line);
-        if word != service
-            && services.contains(word)
-            && !findings[..known].iter().any(|found| found.line == line)
-        {
-            let message = format!(
-                "'{word}.…' belongs to another service: no statement crosses services, ask by contracts"
-            );
+        if word != service && services.contains(word) && !findings[..known].iter().any(|found| found.line == line) {
+            let message =
+                format!("'{word}.…' belongs to another service: no statement crosses services, ask by contracts");
             findings.push(Finding::new(RULE, &file.path, line, message));
         }
     }
@@ -107,22 +102,12 @@ mod tests {
     use super::*;
 
     fn messages(path: &str, text: &str) -> Vec<String> {
-        let tree = Tree::of(&[
-            (path, text),
-            ("services/identity/README.md", ""),
-            ("verticals/school/README.md", ""),
-        ]);
-        check(&tree)
-            .into_iter()
-            .map(|finding| format!("{}: {}", finding.line, finding.message))
-            .collect()
+        let tree = Tree::of(&[(path, text), ("services/identity/README.md", ""), ("verticals/school/README.md", "")]);
+        check(&tree).into_iter().map(|finding| format!("{}: {}", finding.line, finding.message)).collect()
     }
 
     fn in_store(sql: &str) -> Vec<String> {
-        messages(
-            "verticals/school/src/store.rs",
-            &format!("//! SQL.\nconst A: &str = \"{sql}\";\n"),
-        )
+        messages("verticals/school/src/store.rs", &format!("//! SQL.\nconst A: &str = \"{sql}\";\n"))
     }
 
     #[test]
@@ -146,22 +131,13 @@ mod tests {
         for (sql, expected) in [
             ("SELECT id FROM school.students", "lowercase"),
             ("select id from students", "has no schema"),
-            (
-                "select s.id from school.students s join identity.accounts a on a.id = s.id",
-                "another service",
-            ),
-            (
-                "delete from school.a using identity.b where true",
-                "another service",
-            ),
+            ("select s.id from school.students s join identity.accounts a on a.id = s.id", "another service"),
+            ("delete from school.a using identity.b where true", "another service"),
             ("update students set name = $1", "has no schema"),
             ("insert into marks (id) values ($1)", "has no schema"),
         ] {
             let found = in_store(sql);
-            assert!(
-                found.iter().any(|message| message.contains(expected)),
-                "{sql}: {found:?}"
-            );
+            assert!(found.iter().any(|message| message.contains(expected)), "{sql}: {found:?}");
         }
     }
 
@@ -182,10 +158,7 @@ mod tests {
                    create index a_who on a (who);\ncreate table b (id uuid);\n";
         let found = messages("verticals/school/migrations/0001_a.sql", sql);
         assert_eq!(found.len(), 3, "{found:?}");
-        assert!(
-            found[0].starts_with("3:") && found[1].starts_with("5:") && found[2].starts_with("6:"),
-            "{found:?}"
-        );
+        assert!(found[0].starts_with("3:") && found[1].starts_with("5:") && found[2].starts_with("6:"), "{found:?}");
     }
 
     #[test]

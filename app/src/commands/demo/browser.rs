@@ -26,7 +26,12 @@ impl Browser {
 
     /// Sends the page's form: its hidden fields, and those given. An accepted form leads elsewhere; where, is not followed.
     pub async fn submit(&mut self, given: &[(&str, &str)]) -> Result<(), Failure> {
-        let form = self.html.split("<form").nth(1).and_then(|rest| rest.split("</form>").next()).ok_or("the page has no form")?;
+        let form = self
+            .html
+            .split("<form")
+            .nth(1)
+            .and_then(|rest| rest.split("</form>").next())
+            .ok_or("the page has no form")?;
         let tag = form.split('>').next().unwrap_or_default();
         let action = attribute(tag, "action").filter(|action| !action.is_empty());
         let target = reqwest::Url::parse(&self.url)?.join(action.as_deref().unwrap_or(&self.url))?;

@@ -3,31 +3,115 @@ use std::fmt::Write as _;
 
 /// Given names with the sex they are usually given to.
 pub const FIRST_NAMES: &[(&str, &str)] = &[
-    ("Achieng", "female"), ("Akinyi", "female"), ("Amina", "female"), ("Asha", "female"), ("Atieno", "female"),
-    ("Chebet", "female"), ("Esther", "female"), ("Faith", "female"), ("Grace", "female"), ("Halima", "female"),
-    ("Jepkemboi", "female"), ("Joyce", "female"), ("Kerubo", "female"), ("Mercy", "female"), ("Moraa", "female"),
-    ("Mumbi", "female"), ("Mwende", "female"), ("Naserian", "female"), ("Njeri", "female"), ("Nyambura", "female"),
-    ("Purity", "female"), ("Rehema", "female"), ("Wairimu", "female"), ("Wambui", "female"), ("Zawadi", "female"),
-    ("Abdi", "male"), ("Barasa", "male"), ("Brian", "male"), ("Daudi", "male"), ("Elijah", "male"),
-    ("Hassan", "male"), ("Ibrahim", "male"), ("Juma", "male"), ("Kamau", "male"), ("Kevin", "male"),
-    ("Kipchoge", "male"), ("Kiprono", "male"), ("Lemayian", "male"), ("Maina", "male"), ("Musa", "male"),
-    ("Mutua", "male"), ("Mwangi", "male"), ("Ndung'u", "male"), ("Ochieng", "male"), ("Omondi", "male"),
-    ("Otieno", "male"), ("Peter", "male"), ("Samuel", "male"), ("Tumaini", "male"), ("Wekesa", "male"),
+    ("Achieng", "female"),
+    ("Akinyi", "female"),
+    ("Amina", "female"),
+    ("Asha", "female"),
+    ("Atieno", "female"),
+    ("Chebet", "female"),
+    ("Esther", "female"),
+    ("Faith", "female"),
+    ("Grace", "female"),
+    ("Halima", "female"),
+    ("Jepkemboi", "female"),
+    ("Joyce", "female"),
+    ("Kerubo", "female"),
+    ("Mercy", "female"),
+    ("Moraa", "female"),
+    ("Mumbi", "female"),
+    ("Mwende", "female"),
+    ("Naserian", "female"),
+    ("Njeri", "female"),
+    ("Nyambura", "female"),
+    ("Purity", "female"),
+    ("Rehema", "female"),
+    ("Wairimu", "female"),
+    ("Wambui", "female"),
+    ("Zawadi", "female"),
+    ("Abdi", "male"),
+    ("Barasa", "male"),
+    ("Brian", "male"),
+    ("Daudi", "male"),
+    ("Elijah", "male"),
+    ("Hassan", "male"),
+    ("Ibrahim", "male"),
+    ("Juma", "male"),
+    ("Kamau", "male"),
+    ("Kevin", "male"),
+    ("Kipchoge", "male"),
+    ("Kiprono", "male"),
+    ("Lemayian", "male"),
+    ("Maina", "male"),
+    ("Musa", "male"),
+    ("Mutua", "male"),
+    ("Mwangi", "male"),
+    ("Ndung'u", "male"),
+    ("Ochieng", "male"),
+    ("Omondi", "male"),
+    ("Otieno", "male"),
+    ("Peter", "male"),
+    ("Samuel", "male"),
+    ("Tumaini", "male"),
+    ("Wekesa", "male"),
 ];
 
 pub const LAST_NAMES: &[&str] = &[
-    "Abdullahi", "Achieng", "Barasa", "Chege", "Cherono", "Gathoni", "Githinji", "Hassan", "Juma", "Kamau", "Karanja",
-    "Kariuki", "Keter", "Kibet", "Kilonzo", "Kimani", "Kiplagat", "Kirui", "Koech", "Lagat", "Lekishon", "Macharia",
-    "Makena", "Mbugua", "Mohamed", "Moraa", "Muriithi", "Musyoka", "Mutiso", "Mwangi", "Mwikali", "Ngugi", "Njoroge",
-    "Nyaga", "Nyongesa", "Ochieng", "Odhiambo", "Okoth", "Omar", "Onyango", "Otieno", "Ouma", "Rotich", "Simiyu",
-    "Wafula", "Wairimu", "Wanjala", "Were",
+    "Abdullahi",
+    "Achieng",
+    "Barasa",
+    "Chege",
+    "Cherono",
+    "Gathoni",
+    "Githinji",
+    "Hassan",
+    "Juma",
+    "Kamau",
+    "Karanja",
+    "Kariuki",
+    "Keter",
+    "Kibet",
+    "Kilonzo",
+    "Kimani",
+    "Kiplagat",
+    "Kirui",
+    "Koech",
+    "Lagat",
+    "Lekishon",
+    "Macharia",
+    "Makena",
+    "Mbugua",
+    "Mohamed",
+    "Moraa",
+    "Muriithi",
+    "Musyoka",
+    "Mutiso",
+    "Mwangi",
+    "Mwikali",
+    "Ngugi",
+    "Njoroge",
+    "Nyaga",
+    "Nyongesa",
+    "Ochieng",
+    "Odhiambo",
+    "Okoth",
+    "Omar",
+    "Onyango",
+    "Otieno",
+    "Ouma",
+    "Rotich",
+    "Simiyu",
+    "Wafula",
+    "Wairimu",
+    "Wanjala",
+    "Were",
 ];
 
 /// Classes without a register today, so that there is something left to do and to see.
 pub const UNTAKEN_TODAY: &[&str] = &["7 East", "3 West", "5 East", "8 West", "10 East"];
 
 /// Guardians who have accounts, and the pupils' rows they belong to.
-const GUARDIANS: [(&str, &str); 2] = [("Grace Otieno", "grace@families.example"), ("Joseph Mutua", "joseph@families.example")];
+const GUARDIANS: [(&str, &str); 2] =
+    [("Grace Otieno", "grace@families.example"), ("Joseph Mutua", "joseph@families.example")];
 
 /// Role, name and address of the people invited to Uhuru Academy.
 pub fn people() -> [(&'static str, &'static str, &'static str); 6] {
@@ -92,10 +176,15 @@ pub fn class_list(dice: &mut Dice, streams: &[(String, String)], pupils: u32) ->
                 Some((_, (name, email))) => ((*name).to_owned(), *email),
                 None => (format!("{} {last}", dice.pick(&FIRST_NAMES[..25]).0), ""),
             };
-            let (phone, sms) = (format!("+2547{:08}", 10_000_000 + number * 37), if dice.below(10) < 8 { "yes" } else { "no" });
+            let (phone, sms) =
+                (format!("+2547{:08}", 10_000_000 + number * 37), if dice.below(10) < 8 { "yes" } else { "no" });
             let father = (dice.below(10) < 6).then(|| format!("{} {last}", dice.pick(&FIRST_NAMES[25..]).0));
             let second = match &father {
-                Some(name) => format!("{name},+2547{:08},father,{}", 20_000_000 + number * 41, if dice.below(2) == 0 { "yes" } else { "no" }),
+                Some(name) => format!(
+                    "{name},+2547{:08},father,{}",
+                    20_000_000 + number * 41,
+                    if dice.below(2) == 0 { "yes" } else { "no" }
+                ),
                 None => ",,,".to_owned(),
             };
             writeln!(

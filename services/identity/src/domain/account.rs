@@ -71,13 +71,7 @@ pub fn judge_password(password: &str, known: &[&str]) -> Result<(), PasswordProb
     if estimate.score() >= Score::Three {
         return Ok(());
     }
-    problem(
-        "too_weak",
-        estimate
-            .feedback()
-            .and_then(|feedback| feedback.warning())
-            .map_or("password_weak", advice),
-    )
+    problem("too_weak", estimate.feedback().and_then(|feedback| feedback.warning()).map_or("password_weak", advice))
 }
 
 fn advice(warning: Warning) -> &'static str {
@@ -105,10 +99,7 @@ mod tests {
 
     #[test]
     fn an_address_has_one_form() {
-        assert_eq!(
-            normalise_email("  Amina.Otieno@Uhuru.AC.KE ").as_deref(),
-            Some("amina.otieno@uhuru.ac.ke")
-        );
+        assert_eq!(normalise_email("  Amina.Otieno@Uhuru.AC.KE ").as_deref(), Some("amina.otieno@uhuru.ac.ke"));
         assert!(normalise_email("amina+school@example.org").is_some());
         for bad in [
             "",
@@ -135,10 +126,7 @@ mod tests {
 
     #[test]
     fn a_name_is_one_line() {
-        assert_eq!(
-            normalise_name("  Wanjiku \n Kamau ").as_deref(),
-            Some("Wanjiku Kamau")
-        );
+        assert_eq!(normalise_name("  Wanjiku \n Kamau ").as_deref(), Some("Wanjiku Kamau"));
         assert!(normalise_name(" \t ").is_none() && normalise_name(&"x".repeat(121)).is_none());
         assert!(normalise_name("a\u{7}b").is_none());
     }
@@ -161,20 +149,11 @@ mod tests {
         ] {
             let judged = judge_password(
                 password,
-                &[
-                    "Wanjiku Kamau",
-                    "wanjiku@uhuru.ac.ke",
-                    "Uhuru Academy",
-                    "Wanjiku",
-                    "uhuruacademy",
-                ],
+                &["Wanjiku Kamau", "wanjiku@uhuru.ac.ke", "Uhuru Academy", "Wanjiku", "uhuruacademy"],
             );
             assert_eq!(judged.map_err(|problem| problem.code), Err(code), "{password}");
         }
-        assert_eq!(
-            judge_password(&"x".repeat(101), &[]).map_err(|problem| problem.code),
-            Err("too_long")
-        );
+        assert_eq!(judge_password(&"x".repeat(101), &[]).map_err(|problem| problem.code), Err("too_long"));
         assert_eq!(judge_password("mvua kubwa ya masika", &["Wanjiku"]), Ok(()));
         assert_eq!(judge_password("correct horse battery", &[]), Ok(()));
     }

@@ -58,20 +58,15 @@ impl Client {
 
     /// Whether this is exactly a registered address. Only the port of a loopback address may differ (RFC 8252 7.3).
     pub fn may_redirect_to(&self, uri: &str) -> bool {
-        self.redirect_uris
-            .iter()
-            .any(|registered| registered == uri || same_but_port(registered, uri))
+        self.redirect_uris.iter().any(|registered| registered == uri || same_but_port(registered, uri))
     }
 
     pub fn may_leave_to(&self, uri: &str) -> bool {
-        self.post_logout_redirect_uris
-            .iter()
-            .any(|registered| registered == uri)
+        self.post_logout_redirect_uris.iter().any(|registered| registered == uri)
     }
 
     pub fn has_secret(&self, secret: &str) -> bool {
-        self.secret_hash
-            .is_some_and(|hash| same(&hash, &sha256(secret.as_bytes())))
+        self.secret_hash.is_some_and(|hash| same(&hash, &sha256(secret.as_bytes())))
     }
 
     /// Whether the client may get this permission.
@@ -98,9 +93,8 @@ fn same_but_port(registered: &str, given: &str) -> bool {
     let (Ok(mut registered), Ok(mut given)) = (Url::parse(registered), Url::parse(given)) else {
         return false;
     };
-    let is_native = |url: &Url| {
-        url.scheme() == "http" && is_loopback(url) && !matches!(url.host(), Some(Host::Domain(_)))
-    };
+    let is_native =
+        |url: &Url| url.scheme() == "http" && is_loopback(url) && !matches!(url.host(), Some(Host::Domain(_)));
     if !is_native(&registered) || !is_native(&given) || given.fragment().is_some() {
         return false;
     }
@@ -164,20 +158,11 @@ mod tests {
 
     #[test]
     fn unsafe_registrations_are_refused() {
-        for uri in [
-            "http://app.example/cb",
-            "javascript:alert(1)",
-            "data:text/html,x",
-            "/cb",
-            "https://a.example/cb#x",
-        ] {
+        for uri in ["http://app.example/cb", "javascript:alert(1)", "data:text/html,x", "/cb", "https://a.example/cb#x"]
+        {
             assert!(client(&[uri]).check().is_err(), "{uri}");
         }
-        assert!(
-            client(&["https://a.example/cb", "org.example.app:/cb", "http://[::1]/cb"])
-                .check()
-                .is_ok()
-        );
+        assert!(client(&["https://a.example/cb", "org.example.app:/cb", "http://[::1]/cb"]).check().is_ok());
     }
 
     #[test]

@@ -29,19 +29,13 @@ pub fn seal(master: &MasterKey, kind: LinkKind, id: Uuid, counter: i32) -> Strin
 
 /// The id and counter of a link that [`seal`] made.
 pub fn open(master: &MasterKey, kind: LinkKind, token: &str) -> Option<(Uuid, i32)> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(token)
-        .ok()
-        .filter(|bytes| bytes.len() == 52)?;
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok().filter(|bytes| bytes.len() == 52)?;
     let (message, tag) = bytes.split_at(20);
     if !master.verify(kind.purpose(), message, tag) {
         return None;
     }
     let (id, counter) = message.split_at(16);
-    Some((
-        Uuid::from_slice(id).ok()?,
-        i32::from_be_bytes(counter.try_into().ok()?),
-    ))
+    Some((Uuid::from_slice(id).ok()?, i32::from_be_bytes(counter.try_into().ok()?)))
 }
 
 fn message(id: Uuid, counter: i32) -> Vec<u8> {
@@ -54,9 +48,7 @@ pub fn form_token(master: &MasterKey, cookie: &str) -> String {
 }
 
 pub fn is_form_token(master: &MasterKey, cookie: &str, token: &str) -> bool {
-    URL_SAFE_NO_PAD
-        .decode(token)
-        .is_ok_and(|tag| master.verify("form", cookie.as_bytes(), &tag))
+    URL_SAFE_NO_PAD.decode(token).is_ok_and(|tag| master.verify("form", cookie.as_bytes(), &tag))
 }
 
 /// What a browser keeps after a successful sign-in, so that others' failed attempts do not slow its person down.
@@ -65,9 +57,7 @@ pub fn device_token(master: &MasterKey, email: &str) -> String {
 }
 
 pub fn is_device_token(master: &MasterKey, email: &str, token: &str) -> bool {
-    URL_SAFE_NO_PAD
-        .decode(token)
-        .is_ok_and(|tag| master.verify("device", email.as_bytes(), &tag))
+    URL_SAFE_NO_PAD.decode(token).is_ok_and(|tag| master.verify("device", email.as_bytes(), &tag))
 }
 
 #[cfg(test)]
@@ -84,13 +74,7 @@ mod tests {
         assert_eq!(open(&master, LinkKind::PasswordReset, &token), None);
         assert_eq!(open(&MasterKey::generate(), LinkKind::Invitation, &token), None);
         assert_ne!(token, seal(&master, LinkKind::Invitation, ID, 4));
-        for bent in [
-            "",
-            "a",
-            &token[1..],
-            &format!("B{}", &token[1..]),
-            &format!("{token}A"),
-        ] {
+        for bent in ["", "a", &token[1..], &format!("B{}", &token[1..]), &format!("{token}A")] {
             assert_eq!(open(&master, LinkKind::Invitation, bent), None, "{bent}");
         }
     }
@@ -102,10 +86,6 @@ mod tests {
         assert!(is_form_token(&master, "cookie", &token));
         assert!(!is_form_token(&master, "other", &token));
         assert!(!is_form_token(&master, "cookie", "") && !is_form_token(&master, "cookie", &token[1..]));
-        assert!(!is_form_token(
-            &master,
-            "cookie",
-            &device_token(&master, "cookie")
-        ));
+        assert!(!is_form_token(&master, "cookie", &device_token(&master, "cookie")));
     }
 }

@@ -11,14 +11,8 @@ pub fn is_challenge(text: &str) -> bool {
 /// Whether `verifier` is what the challenge was made from.
 pub fn fits(challenge: &str, verifier: &str) -> bool {
     let well_formed = (43..=128).contains(&verifier.len())
-        && verifier
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
-    well_formed
-        && same(
-            URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes())).as_bytes(),
-            challenge.as_bytes(),
-        )
+        && verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    well_formed && same(URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes())).as_bytes(), challenge.as_bytes())
 }
 
 #[cfg(test)]

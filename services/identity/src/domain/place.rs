@@ -30,11 +30,7 @@ const MORE_TIME_ZONES: &[&str] = &[
 
 impl Country {
     pub fn name(&self, locale: &str) -> &'static str {
-        if locale == "sw" {
-            self.name_sw
-        } else {
-            self.name_en
-        }
+        if locale == "sw" { self.name_sw } else { self.name_en }
     }
 }
 
@@ -55,11 +51,7 @@ pub fn currencies() -> Vec<&'static str> {
 
 /// Every time zone once, in the order of the list.
 pub fn time_zones() -> Vec<&'static str> {
-    COUNTRIES
-        .iter()
-        .map(|country| country.time_zone)
-        .chain(MORE_TIME_ZONES.iter().copied())
-        .collect()
+    COUNTRIES.iter().map(|country| country.time_zone).chain(MORE_TIME_ZONES.iter().copied()).collect()
 }
 
 const fn of(
@@ -69,13 +61,7 @@ const fn of(
     name_en: &'static str,
     name_sw: &'static str,
 ) -> Country {
-    Country {
-        code,
-        currency,
-        time_zone,
-        name_en,
-        name_sw,
-    }
+    Country { code, currency, time_zone, name_en, name_sw }
 }
 
 /// East Africa, then Africa, then others, each in alphabetical order but for Kenya.
@@ -98,25 +84,13 @@ pub const COUNTRIES: &[Country] = &[
     of("BF", "XOF", "Africa/Ouagadougou", "Burkina Faso", "Burkina Faso"),
     of("CM", "XAF", "Africa/Douala", "Cameroon", "Kamerun"),
     of("CV", "CVE", "Atlantic/Cape_Verde", "Cape Verde", "Kepuvede"),
-    of(
-        "CF",
-        "XAF",
-        "Africa/Bangui",
-        "Central African Republic",
-        "Jamhuri ya Afrika ya Kati",
-    ),
+    of("CF", "XAF", "Africa/Bangui", "Central African Republic", "Jamhuri ya Afrika ya Kati"),
     of("TD", "XAF", "Africa/Ndjamena", "Chad", "Chadi"),
     of("KM", "KMF", "Indian/Comoro", "Comoros", "Komoro"),
     of("CG", "XAF", "Africa/Brazzaville", "Congo", "Kongo"),
     of("CI", "XOF", "Africa/Abidjan", "Côte d’Ivoire", "Kodivaa"),
     of("EG", "EGP", "Africa/Cairo", "Egypt", "Misri"),
-    of(
-        "GQ",
-        "XAF",
-        "Africa/Malabo",
-        "Equatorial Guinea",
-        "Guinea ya Ikweta",
-    ),
+    of("GQ", "XAF", "Africa/Malabo", "Equatorial Guinea", "Guinea ya Ikweta"),
     of("SZ", "SZL", "Africa/Mbabane", "Eswatini", "Eswatini"),
     of("GA", "XAF", "Africa/Libreville", "Gabon", "Gaboni"),
     of("GM", "GMD", "Africa/Banjul", "Gambia", "Gambia"),
@@ -136,23 +110,11 @@ pub const COUNTRIES: &[Country] = &[
     of("NA", "NAD", "Africa/Windhoek", "Namibia", "Namibia"),
     of("NE", "XOF", "Africa/Niamey", "Niger", "Nijeri"),
     of("NG", "NGN", "Africa/Lagos", "Nigeria", "Nijeria"),
-    of(
-        "ST",
-        "STN",
-        "Africa/Sao_Tome",
-        "São Tomé and Príncipe",
-        "Sao Tome na Principe",
-    ),
+    of("ST", "STN", "Africa/Sao_Tome", "São Tomé and Príncipe", "Sao Tome na Principe"),
     of("SN", "XOF", "Africa/Dakar", "Senegal", "Senegali"),
     of("SC", "SCR", "Indian/Mahe", "Seychelles", "Shelisheli"),
     of("SL", "SLE", "Africa/Freetown", "Sierra Leone", "Siera Leoni"),
-    of(
-        "ZA",
-        "ZAR",
-        "Africa/Johannesburg",
-        "South Africa",
-        "Afrika Kusini",
-    ),
+    of("ZA", "ZAR", "Africa/Johannesburg", "South Africa", "Afrika Kusini"),
     of("SD", "SDG", "Africa/Khartoum", "Sudan", "Sudan"),
     of("TG", "XOF", "Africa/Lome", "Togo", "Togo"),
     of("TN", "TND", "Africa/Tunis", "Tunisia", "Tunisia"),
@@ -198,13 +160,7 @@ pub const COUNTRIES: &[Country] = &[
     of("SE", "SEK", "Europe/Stockholm", "Sweden", "Uswidi"),
     of("CH", "CHF", "Europe/Zurich", "Switzerland", "Uswisi"),
     of("TR", "TRY", "Europe/Istanbul", "Türkiye", "Uturuki"),
-    of(
-        "AE",
-        "AED",
-        "Asia/Dubai",
-        "United Arab Emirates",
-        "Falme za Kiarabu",
-    ),
+    of("AE", "AED", "Asia/Dubai", "United Arab Emirates", "Falme za Kiarabu"),
     of("GB", "GBP", "Europe/London", "United Kingdom", "Uingereza"),
     of("US", "USD", "America/New_York", "United States", "Marekani"),
     of("YE", "YER", "Asia/Aden", "Yemen", "Yemeni"),
@@ -222,17 +178,10 @@ mod tests {
                 "{}",
                 country.code
             );
-            assert!(
-                COUNTRIES[..index].iter().all(|other| other.code != country.code),
-                "{}",
-                country.code
-            );
+            assert!(COUNTRIES[..index].iter().all(|other| other.code != country.code), "{}", country.code);
         }
         assert_eq!(COUNTRIES[0].code, "KE");
-        assert_eq!(
-            country("CD").map(|country| country.name("sw")),
-            Some("Kongo (DRC)")
-        );
+        assert_eq!(country("CD").map(|country| country.name("sw")), Some("Kongo (DRC)"));
         assert!(currencies().len() > 50 && time_zones().contains(&"Africa/Nairobi"));
     }
 }

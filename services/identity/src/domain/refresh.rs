@@ -36,17 +36,9 @@ pub fn decide(token: &Presented, now: DateTime<Utc>, window: TimeDelta) -> Decis
         return Decision::EndFamily;
     }
     let Some(consumed_at) = token.consumed_at else {
-        return if token.expires_at > now {
-            Decision::Rotate
-        } else {
-            Decision::Refuse
-        };
+        return if token.expires_at > now { Decision::Rotate } else { Decision::Refuse };
     };
-    if !token.successor_used && now - consumed_at < window {
-        Decision::Repeat
-    } else {
-        Decision::EndFamily
-    }
+    if !token.successor_used && now - consumed_at < window { Decision::Repeat } else { Decision::EndFamily }
 }
 
 #[cfg(test)]
@@ -60,13 +52,7 @@ mod tests {
     }
 
     fn fresh() -> Presented {
-        Presented {
-            family_dead: false,
-            expires_at: at(3600),
-            consumed_at: None,
-            revoked: false,
-            successor_used: false,
-        }
+        Presented { family_dead: false, expires_at: at(3600), consumed_at: None, revoked: false, successor_used: false }
     }
 
     #[test]
@@ -77,35 +63,19 @@ mod tests {
 
     #[test]
     fn a_lost_answer_is_repeated_only_within_the_window_and_only_while_unused() {
-        let used = Presented {
-            consumed_at: Some(at(100)),
-            ..fresh()
-        };
+        let used = Presented { consumed_at: Some(at(100)), ..fresh() };
         assert_eq!(decide(&used, at(109), WINDOW), Decision::Repeat);
         assert_eq!(decide(&used, at(110), WINDOW), Decision::EndFamily);
-        assert_eq!(
-            decide(&used, at(101), TimeDelta::zero()),
-            Decision::EndFamily,
-            "strict"
-        );
-        let followed = Presented {
-            successor_used: true,
-            ..used
-        };
+        assert_eq!(decide(&used, at(101), TimeDelta::zero()), Decision::EndFamily, "strict");
+        let followed = Presented { successor_used: true, ..used };
         assert_eq!(decide(&followed, at(101), WINDOW), Decision::EndFamily);
     }
 
     #[test]
     fn a_withdrawn_token_ends_the_family_and_a_dead_family_ends_nothing() {
-        let withdrawn = Presented {
-            revoked: true,
-            ..fresh()
-        };
+        let withdrawn = Presented { revoked: true, ..fresh() };
         assert_eq!(decide(&withdrawn, at(1), WINDOW), Decision::EndFamily);
-        let dead = Presented {
-            family_dead: true,
-            ..withdrawn
-        };
+        let dead = Presented { family_dead: true, ..withdrawn };
         assert_eq!(decide(&dead, at(1), WINDOW), Decision::Refuse);
     }
 }

@@ -16,11 +16,7 @@ impl Parameters {
 
     /// The value; an empty one counts as absent (RFC 6749 section 3.1). A repeated one is an error.
     pub fn get(&self, name: &str) -> Result<Option<&str>, Repeated> {
-        let mut values = self
-            .0
-            .iter()
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str());
+        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let first = values.next();
         if values.next().is_some() {
             return Err(Repeated(name.to_owned()));
@@ -30,24 +26,17 @@ impl Parameters {
 
     /// The value, where it does not matter whether there is another.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(key, value)| key == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The same parameters with one set anew, or removed.
     pub fn with(mut self, name: &str, value: Option<&str>) -> Parameters {
         self.0.retain(|(key, _)| key != name);
-        self.0
-            .extend(value.map(|value| (name.to_owned(), value.to_owned())));
+        self.0.extend(value.map(|value| (name.to_owned(), value.to_owned())));
         self
     }
 
@@ -108,36 +97,20 @@ pub struct AuthorizationRequest {
 /// Who asked and where they may be answered. Where this fails, people see a page and nobody is redirected: the text
 /// is the key of what the page says.
 pub fn destination(parameters: &Parameters, clients: &[Client]) -> Result<Destination, &'static str> {
-    let client_id = parameters
-        .get("client_id")
-        .map_err(|_| "bad_client")?
-        .ok_or("bad_client")?;
-    let client = clients
-        .iter()
-        .find(|client| client.id == client_id)
-        .ok_or("bad_client")?;
-    let redirect_uri = parameters
-        .get("redirect_uri")
-        .map_err(|_| "bad_redirect")?
-        .ok_or("bad_redirect")?;
+    let client_id = parameters.get("client_id").map_err(|_| "bad_client")?.ok_or("bad_client")?;
+    let client = clients.iter().find(|client| client.id == client_id).ok_or("bad_client")?;
+    let redirect_uri = parameters.get("redirect_uri").map_err(|_| "bad_redirect")?.ok_or("bad_redirect")?;
     if !client.may_redirect_to(redirect_uri) {
         return Err("bad_redirect");
     }
     let state = parameters.first("state").map(str::to_owned);
-    Ok(Destination {
-        client: client.clone(),
-        redirect_uri: redirect_uri.to_owned(),
-        state,
-    })
+    Ok(Destination { client: client.clone(), redirect_uri: redirect_uri.to_owned(), state })
 }
 
 /// Reads the rest.
 pub fn read(parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
-    let text = |name: &str| {
-        parameters
-            .get(name)
-            .map_err(|_| Refusal::new("invalid_request", "a parameter is repeated"))
-    };
+    let text =
+        |name: &str| parameters.get(name).map_err(|_| Refusal::new("invalid_request", "a parameter is repeated"));
     for (name, error) in [
         ("request", "request_not_supported"),
         ("request_uri", "request_uri_not_supported"),
@@ -164,11 +137,7 @@ pub fn read(parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
     }
     let number = |name: &str| {
         let value = text(name)?.map(|value| value.parse::<i64>().ok().filter(|value| *value >= 0));
-        value.map_or(Ok(None), |value| {
-            value
-                .map(Some)
-                .ok_or(Refusal::new("invalid_request", "a number is not one"))
-        })
+        value.map_or(Ok(None), |value| value.map(Some).ok_or(Refusal::new("invalid_request", "a number is not one")))
     };
     Ok(AuthorizationRequest {
         scope: scope.to_owned(),
@@ -177,27 +146,19 @@ pub fn read(parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
         prompt: prompt(text("prompt")?)?,
         max_age_s: number("max_age")?,
         id_token_hint: text("id_token_hint")?.map(str::to_owned),
-        organisation: text("organization")?
-            .or(scope::organisation_hint(scope))
-            .map(str::to_owned),
+        organisation: text("organization")?.or(scope::organisation_hint(scope)).map(str::to_owned),
         signed_in_after: number(SIGNED_IN_AFTER)?,
     })
 }
 
 fn challenge<'a>(challenge: Option<&'a str>, method: Option<&str>) -> Result<&'a str, Refusal> {
-    let challenge = challenge.ok_or(Refusal::new(
-        "invalid_request",
-        "code_challenge is missing: PKCE is required",
-    ))?;
+    let challenge = challenge.ok_or(Refusal::new("invalid_request", "code_challenge is missing: PKCE is required"))?;
     // An absent method would mean `plain`.
     if method != Some("S256") {
         return Err(Refusal::new("invalid_request", "code_challenge_method is S256"));
     }
     if !pkce::is_challenge(challenge) {
-        return Err(Refusal::new(
-            "invalid_request",
-            "code_challenge is not an S256 challenge",
-        ));
+        return Err(Refusal::new("invalid_request", "code_challenge is not an S256 challenge"));
     }
     Ok(challenge)
 }
@@ -233,56 +194,28 @@ mod tests {
 
     #[test]
     fn a_good_request_is_read() {
-        let request = read(&Parameters::parse(&format!(
-            "{GOOD}&prompt=login%20consent&max_age=0&organization=uhuru&unknown=1"
-        )))
-        .unwrap();
-        assert_eq!(
-            request.prompt,
-            Prompt {
-                login: true,
-                ..Prompt::default()
-            }
-        );
-        assert_eq!(
-            (request.max_age_s, request.organisation.as_deref()),
-            (Some(0), Some("uhuru"))
-        );
+        let request =
+            read(&Parameters::parse(&format!("{GOOD}&prompt=login%20consent&max_age=0&organization=uhuru&unknown=1")))
+                .unwrap();
+        assert_eq!(request.prompt, Prompt { login: true, ..Prompt::default() });
+        assert_eq!((request.max_age_s, request.organisation.as_deref()), (Some(0), Some("uhuru")));
     }
 
     #[test]
     fn doubtful_requests_are_refused() {
-        assert_eq!(
-            refused(&GOOD.replace("type=code", "type=token")),
-            "unsupported_response_type"
-        );
-        assert_eq!(
-            refused(&GOOD.replace("response_type=code", "x=y")),
-            "invalid_request"
-        );
+        assert_eq!(refused(&GOOD.replace("type=code", "type=token")), "unsupported_response_type");
+        assert_eq!(refused(&GOOD.replace("response_type=code", "x=y")), "invalid_request");
         assert_eq!(refused(&GOOD.replace("S256", "plain")), "invalid_request");
-        assert_eq!(
-            refused(&GOOD.replace("&code_challenge_method=S256", "")),
-            "invalid_request"
-        );
-        assert_eq!(
-            refused(&GOOD.replace("code_challenge=", "challenge=")),
-            "invalid_request"
-        );
+        assert_eq!(refused(&GOOD.replace("&code_challenge_method=S256", "")), "invalid_request");
+        assert_eq!(refused(&GOOD.replace("code_challenge=", "challenge=")), "invalid_request");
         assert_eq!(refused(&GOOD.replace("&scope=openid", "")), "invalid_scope");
         assert_eq!(refused(&format!("{GOOD}&nonce=1&nonce=2")), "invalid_request");
         assert_eq!(refused(&format!("{GOOD}&prompt=none%20login")), "invalid_request");
         assert_eq!(refused(&format!("{GOOD}&prompt=whatever")), "invalid_request");
         assert_eq!(refused(&format!("{GOOD}&max_age=-1")), "invalid_request");
-        assert_eq!(
-            refused(&format!("{GOOD}&response_mode=fragment")),
-            "invalid_request"
-        );
+        assert_eq!(refused(&format!("{GOOD}&response_mode=fragment")), "invalid_request");
         assert_eq!(refused(&format!("{GOOD}&request=eyJ")), "request_not_supported");
-        assert_eq!(
-            refused(&format!("{GOOD}&request_uri=https%3A%2F%2Fx")),
-            "request_uri_not_supported"
-        );
+        assert_eq!(refused(&format!("{GOOD}&request_uri=https%3A%2F%2Fx")), "request_uri_not_supported");
     }
 
     #[test]
@@ -292,15 +225,9 @@ mod tests {
         for (bad, key) in [
             (GOOD.replace("hitaji-web", "other"), "bad_client"),
             (GOOD.replace("h.example", "evil.example"), "bad_redirect"),
-            (
-                format!("{GOOD}&redirect_uri=https%3A%2F%2Fevil.example%2F"),
-                "bad_redirect",
-            ),
+            (format!("{GOOD}&redirect_uri=https%3A%2F%2Fevil.example%2F"), "bad_redirect"),
             (format!("{GOOD}&client_id=hitaji-web"), "bad_client"),
-            (
-                GOOD.replace("&redirect_uri=https%3A%2F%2Fh.example%2Fcallback", ""),
-                "bad_redirect",
-            ),
+            (GOOD.replace("&redirect_uri=https%3A%2F%2Fh.example%2Fcallback", ""), "bad_redirect"),
         ] {
             assert_eq!(
                 destination(&Parameters::parse(&bad), &clients).map(|found| found.redirect_uri),
@@ -312,9 +239,7 @@ mod tests {
 
     #[test]
     fn parameters_are_replaced_and_written_back() {
-        let changed = Parameters::parse("a=1&b=x%20y&a=2")
-            .with("a", Some("3&4"))
-            .with("b", None);
+        let changed = Parameters::parse("a=1&b=x%20y&a=2").with("a", Some("3&4")).with("b", None);
         assert_eq!(changed.encode(), "a=3%264");
         assert_eq!(Parameters::parse("a=&b=1").get("a"), Ok(None));
     }

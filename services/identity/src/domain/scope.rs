@@ -59,9 +59,7 @@ impl Catalogue {
 
     /// Whether an organisation with these products can have the permission at all.
     pub fn is_open_to(&self, scope: &str, products: &[String]) -> bool {
-        self.0
-            .iter()
-            .any(|known| known.scope == scope && has_product(known, products))
+        self.0.iter().any(|known| known.scope == scope && has_product(known, products))
     }
 
     /// requested ∩ client ∩ roles ∩ products. What is unknown or not allowed is left out silently; `scope` says so.
@@ -81,19 +79,12 @@ impl Catalogue {
                 permissions.insert(known.number);
             }
         }
-        Granted {
-            standard,
-            permissions: permissions.intersection(&asked.roles),
-        }
+        Granted { standard, permissions: permissions.intersection(&asked.roles) }
     }
 
     /// The names of a set's permissions.
     pub fn names(&self, set: &PermissionSet) -> Vec<&'static str> {
-        self.0
-            .iter()
-            .filter(|known| set.contains(known.number))
-            .map(|known| known.scope)
-            .collect()
+        self.0.iter().filter(|known| set.contains(known.number)).map(|known| known.scope).collect()
     }
 
     /// Writes the grant for a token: by name, or by number where the names are too many.
@@ -109,34 +100,24 @@ impl Catalogue {
         } else {
             format!("{standard} hitaji").trim().to_owned()
         };
-        ScopeClaims {
-            scope,
-            perm: Some(URL_SAFE_NO_PAD.encode(granted.permissions.to_bytes())),
-        }
+        ScopeClaims { scope, perm: Some(URL_SAFE_NO_PAD.encode(granted.permissions.to_bytes())) }
     }
 }
 
 fn has_product(known: &Known, products: &[String]) -> bool {
-    known
-        .product
-        .is_none_or(|product| products.iter().any(|has| has == product))
+    known.product.is_none_or(|product| products.iter().any(|has| has == product))
 }
 
 /// The organisation that a scope `org:<slug or id>` names.
 pub fn organisation_hint(scope: &str) -> Option<&str> {
-    scope
-        .split_ascii_whitespace()
-        .find_map(|scope| scope.strip_prefix("org:"))
-        .filter(|hint| !hint.is_empty())
+    scope.split_ascii_whitespace().find_map(|scope| scope.strip_prefix("org:")).filter(|hint| !hint.is_empty())
 }
 
 /// Whether every scope of `subset` stands in `whole`: a refresh may only ask for less.
 pub fn is_subset(subset: &str, whole: &str) -> bool {
     let whole: Vec<&str> = whole.split_ascii_whitespace().collect();
     let everything = whole.contains(&"hitaji");
-    subset
-        .split_ascii_whitespace()
-        .all(|scope| whole.contains(&scope) || (everything && !STANDARD.contains(&scope)))
+    subset.split_ascii_whitespace().all(|scope| whole.contains(&scope) || (everything && !STANDARD.contains(&scope)))
 }
 
 #[cfg(test)]
@@ -145,21 +126,9 @@ mod tests {
 
     fn catalogue() -> Catalogue {
         Catalogue::new(vec![
-            Known {
-                scope: "school.student:read",
-                number: 64,
-                product: Some("school"),
-            },
-            Known {
-                scope: "identity.member:read",
-                number: 32,
-                product: None,
-            },
-            Known {
-                scope: "retail.sale:write",
-                number: 200,
-                product: Some("retail"),
-            },
+            Known { scope: "school.student:read", number: 64, product: Some("school") },
+            Known { scope: "identity.member:read", number: 32, product: None },
+            Known { scope: "retail.sale:write", number: 200, product: Some("retail") },
         ])
     }
 
@@ -171,89 +140,41 @@ mod tests {
 
     fn grant(requested: &str, client: &Client, roles: &[u16], products: &[&str]) -> Granted {
         let products: Vec<String> = products.iter().map(|product| (*product).to_owned()).collect();
-        catalogue().grant(&Asked {
-            requested,
-            client,
-            roles: set(roles),
-            products: &products,
-        })
+        catalogue().grant(&Asked { requested, client, roles: set(roles), products: &products })
     }
 
     #[test]
     fn every_side_can_only_take_away() {
         let web = Client::web("https://h.example");
         let all = [32, 64, 200];
-        assert_eq!(
-            grant("openid hitaji", &web, &all, &["school"]).permissions,
-            set(&[32, 64]),
-            "no retail"
-        );
-        assert_eq!(
-            grant("openid hitaji", &web, &[32], &["school", "retail"]).permissions,
-            set(&[32]),
-            "roles"
-        );
-        assert_eq!(
-            grant("school.student:read x.y:z", &web, &all, &["school"]).permissions,
-            set(&[64]),
-            "requested"
-        );
-        let limited = Client {
-            scopes: Some(vec!["school.*".into()]),
-            ..web.clone()
-        };
-        assert_eq!(
-            grant("hitaji", &limited, &all, &["school", "retail"]).permissions,
-            set(&[64]),
-            "client"
-        );
+        assert_eq!(grant("openid hitaji", &web, &all, &["school"]).permissions, set(&[32, 64]), "no retail");
+        assert_eq!(grant("openid hitaji", &web, &[32], &["school", "retail"]).permissions, set(&[32]), "roles");
+        assert_eq!(grant("school.student:read x.y:z", &web, &all, &["school"]).permissions, set(&[64]), "requested");
+        let limited = Client { scopes: Some(vec!["school.*".into()]), ..web.clone() };
+        assert_eq!(grant("hitaji", &limited, &all, &["school", "retail"]).permissions, set(&[64]), "client");
         assert!(grant("openid", &web, &all, &["school"]).permissions.is_empty());
     }
 
     #[test]
     fn offline_access_is_for_clients_with_refresh_tokens() {
         let web = Client::web("https://h.example");
-        assert_eq!(
-            grant("openid offline_access", &web, &[], &[]).standard,
-            ["openid"]
-        );
+        assert_eq!(grant("openid offline_access", &web, &[], &[]).standard, ["openid"]);
         let native = Client { refresh: true, ..web };
-        assert_eq!(
-            grant("openid offline_access", &native, &[], &[]).standard,
-            ["openid", "offline_access"]
-        );
+        assert_eq!(grant("openid offline_access", &native, &[], &[]).standard, ["openid", "offline_access"]);
     }
 
     #[test]
     fn too_many_names_become_numbers() {
-        let names: Vec<&'static str> = (0..100)
-            .map(|n| &*Box::leak(format!("school.resource_{n:04}:manage").into_boxed_str()))
-            .collect();
-        let known = names
-            .iter()
-            .zip(64..)
-            .map(|(scope, number)| Known {
-                scope,
-                number,
-                product: None,
-            })
-            .collect();
+        let names: Vec<&'static str> =
+            (0..100).map(|n| &*Box::leak(format!("school.resource_{n:04}:manage").into_boxed_str())).collect();
+        let known = names.iter().zip(64..).map(|(scope, number)| Known { scope, number, product: None }).collect();
         let catalogue = Catalogue::new(known);
-        let few = Granted {
-            standard: vec!["openid"],
-            permissions: set(&[64]),
-        };
+        let few = Granted { standard: vec!["openid"], permissions: set(&[64]) };
         assert_eq!(
             catalogue.claims(&few),
-            ScopeClaims {
-                scope: "openid school.resource_0000:manage".into(),
-                perm: None
-            }
+            ScopeClaims { scope: "openid school.resource_0000:manage".into(), perm: None }
         );
-        let many = Granted {
-            standard: vec!["openid"],
-            permissions: set(&(64..164).collect::<Vec<_>>()),
-        };
+        let many = Granted { standard: vec!["openid"], permissions: set(&(64..164).collect::<Vec<_>>()) };
         let claims = catalogue.claims(&many);
         assert_eq!(claims.scope, "openid hitaji");
         let bytes = URL_SAFE_NO_PAD.decode(claims.perm.unwrap()).unwrap();
@@ -270,10 +191,7 @@ mod tests {
 
     #[test]
     fn a_scope_may_name_the_organisation() {
-        assert_eq!(
-            organisation_hint("openid org:uhuru-academy"),
-            Some("uhuru-academy")
-        );
+        assert_eq!(organisation_hint("openid org:uhuru-academy"), Some("uhuru-academy"));
         assert_eq!(organisation_hint("openid org:"), None);
     }
 }

@@ -75,22 +75,10 @@ impl<S: Sync> FromRequestParts<S> for Browser {
             .or_else(|| cookie(jar, LOCALE_COOKIE).and_then(|tag| account::locale_of(&tag)))
             .or_else(|| query.first("ui_locales").and_then(account::locale_of))
             .or_else(|| query.first("continue").and_then(continued_locale))
-            .or_else(|| {
-                parts
-                    .headers
-                    .get(header::ACCEPT_LANGUAGE)?
-                    .to_str()
-                    .ok()
-                    .and_then(account::locale_of)
-            })
+            .or_else(|| parts.headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok().and_then(account::locale_of))
             .unwrap_or("en");
         if let Some(locale) = asked {
-            cookies.push(set_cookie(
-                &provider,
-                LOCALE_COOKIE,
-                locale,
-                Some(Duration::days(365)),
-            ));
+            cookies.push(set_cookie(&provider, LOCALE_COOKIE, locale, Some(Duration::days(365))));
         }
         let form_cookie = match cookie(jar, FORM_COOKIE).filter(|value| value.len() == 43) {
             Some(value) => value,
@@ -100,21 +88,13 @@ impl<S: Sync> FromRequestParts<S> for Browser {
                 value
             }
         };
-        Ok(Browser {
-            ctx,
-            provider,
-            locale,
-            form_cookie,
-            cookies: Mutex::new(cookies),
-        })
+        Ok(Browser { ctx, provider, locale, form_cookie, cookies: Mutex::new(cookies) })
     }
 }
 
 fn continued_locale(target: &str) -> Option<&'static str> {
     let (_, query) = target.split_once('?')?;
-    Parameters::parse(query)
-        .first("ui_locales")
-        .and_then(account::locale_of)
+    Parameters::parse(query).first("ui_locales").and_then(account::locale_of)
 }
 
 impl Browser {
@@ -128,11 +108,7 @@ impl Browser {
 
     /// Gives the browser a session cookie, and remembers that this person signs in here.
     pub fn remember(&self, token: &str, email: &str) {
-        self.set(
-            session::COOKIE,
-            token,
-            Some(Duration::days(session::ABSOLUTE_DAYS)),
-        );
+        self.set(session::COOKIE, token, Some(Duration::days(session::ABSOLUTE_DAYS)));
         let device = link::device_token(&self.provider.master, email);
         self.set(DEVICE_COOKIE, &device, Some(Duration::days(365)));
     }
@@ -143,10 +119,7 @@ impl Browser {
 
     fn set(&self, name: &'static str, value: &str, age: Option<Duration>) {
         let text = set_cookie(&self.provider, name, value, age);
-        self.cookies
-            .lock()
-            .expect("cannot be poisoned: pushing does not panic")
-            .push(text);
+        self.cookies.lock().expect("cannot be poisoned: pushing does not panic").push(text);
     }
 
     /// Under which name failed attempts at this account are counted: a browser that its person has used before is
@@ -176,13 +149,7 @@ impl Browser {
     }
 
     /// A page whose form ends, by redirect, at another origin: browsers apply `form-action` to redirects too.
-    pub fn page_for(
-        &self,
-        status: StatusCode,
-        template: &str,
-        values: Value,
-        leads_to: Option<&str>,
-    ) -> PageResult {
+    pub fn page_for(&self, status: StatusCode, template: &str, values: Value, leads_to: Option<&str>) -> PageResult {
         let other = if self.locale == "en" { "sw" } else { "en" };
         let frame = context! {
             lang => self.locale,
@@ -192,17 +159,10 @@ impl Browser {
             other_language => context! { tag => other, href => self.in_language(other, &values) },
             ..values
         };
-        let html = self
-            .provider
-            .pages
-            .render(template, frame)
-            .map_err(Problem::internal)?;
+        let html = self.provider.pages.render(template, frame).map_err(Problem::internal)?;
         let mut response = (status, Body::from(html)).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         protect(headers, leads_to);
         Ok(self.finish(response))
     }
@@ -212,10 +172,7 @@ impl Browser {
         let mut response = StatusCode::SEE_OTHER.into_response();
         let headers = response.headers_mut();
         protect(headers, None);
-        headers.insert(
-            header::LOCATION,
-            HeaderValue::from_str(to).map_err(Problem::internal)?,
-        );
+        headers.insert(header::LOCATION, HeaderValue::from_str(to).map_err(Problem::internal)?);
         Ok(self.finish(response))
     }
 
@@ -226,20 +183,11 @@ impl Browser {
             Err(PageError::Page(status, key)) => (status, key, None),
             Err(PageError::Wait(seconds)) => (StatusCode::TOO_MANY_REQUESTS, "slow_down", Some(seconds)),
             Err(PageError::Problem(problem)) => {
-                let status =
-                    StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let status = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 if problem.code == ErrorCode::Internal {
-                    tracing::error!(
-                        request_id = self.ctx.request().id,
-                        ?problem,
-                        "a page failed on our side"
-                    );
+                    tracing::error!(request_id = self.ctx.request().id, ?problem, "a page failed on our side");
                 }
-                (
-                    status,
-                    if status.as_u16() >= 503 { "busy" } else { "failed" },
-                    problem.retry_after_s,
-                )
+                (status, if status.as_u16() >= 503 { "busy" } else { "failed" }, problem.retry_after_s)
             }
         };
         let values = context! {
@@ -250,20 +198,13 @@ impl Browser {
         let page = self.page_for(status, "message.html", values, None);
         let mut response = page.unwrap_or_else(|_| status.into_response());
         if let Some(seconds) = wait {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
 
     fn finish(&self, mut response: Response) -> Response {
-        let cookies = std::mem::take(
-            &mut *self
-                .cookies
-                .lock()
-                .expect("cannot be poisoned: taking does not panic"),
-        );
+        let cookies = std::mem::take(&mut *self.cookies.lock().expect("cannot be poisoned: taking does not panic"));
         for value in cookies.iter().filter_map(|text| HeaderValue::from_str(text).ok()) {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
@@ -274,11 +215,7 @@ impl Browser {
     fn in_language(&self, tag: &str, values: &Value) -> String {
         let uri = &self.ctx.request().uri;
         let mut query = Parameters::parse(uri.query().unwrap_or_default()).with("lang", Some(tag));
-        if let Some(target) = values
-            .get_attr("target")
-            .ok()
-            .and_then(|target| target.as_str().map(str::to_owned))
-        {
+        if let Some(target) = values.get_attr("target").ok().and_then(|target| target.as_str().map(str::to_owned)) {
             query = query.with("continue", Some(&target));
         }
         format!("{}?{}", uri.path(), query.encode())
@@ -287,9 +224,7 @@ impl Browser {
 
 /// What every page and redirect of ours carries.
 fn protect(headers: &mut HeaderMap, leads_to: Option<&str>) {
-    let extra = leads_to
-        .and_then(form_target)
-        .map_or_else(String::new, |target| format!(" {target}"));
+    let extra = leads_to.and_then(form_target).map_or_else(String::new, |target| format!(" {target}"));
     let policy = format!(
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{extra}; base-uri 'none'; frame-ancestors 'none'"
     );
@@ -310,18 +245,11 @@ fn protect(headers: &mut HeaderMap, leads_to: Option<&str>) {
 fn form_target(uri: &str) -> Option<String> {
     let url = Url::parse(uri).ok()?;
     let origin = url.origin();
-    if origin.is_tuple() {
-        Some(origin.ascii_serialization())
-    } else {
-        Some(format!("{}:", url.scheme()))
-    }
+    if origin.is_tuple() { Some(origin.ascii_serialization()) } else { Some(format!("{}:", url.scheme())) }
 }
 
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let lines = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     lines
         .flat_map(Cookie::split_parse)
         .flatten()
@@ -347,15 +275,12 @@ pub struct Form(pub Parameters);
 impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Problem;
     async fn from_request(request: Request, _: &S) -> Result<Form, Problem> {
-        let content_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_form = content_type.is_some_and(|value| {
-            value.split(';').next().is_some_and(|kind| {
-                kind.trim()
-                    .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-            })
+            value
+                .split(';')
+                .next()
+                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
         });
         if !is_form {
             return Err(Problem::new(ErrorCode::UnsupportedMediaType, "Send a form."));
@@ -363,8 +288,8 @@ impl<S: Send + Sync> FromRequest<S> for Form {
         let body = axum::body::to_bytes(request.into_body(), FORM_BYTES_MAX)
             .await
             .map_err(|_| Problem::new(ErrorCode::TooLarge, "The form is too large."))?;
-        let text = std::str::from_utf8(&body)
-            .map_err(|_| Problem::new(ErrorCode::Malformed, "The form is not UTF-8."))?;
+        let text =
+            std::str::from_utf8(&body).map_err(|_| Problem::new(ErrorCode::Malformed, "The form is not UTF-8."))?;
         Ok(Form(Parameters::parse(text)))
     }
 }
@@ -388,9 +313,7 @@ pub fn continue_to(target: Option<&str>) -> String {
         target.len() <= 8192
             && target.bytes().all(|byte| byte.is_ascii_graphic())
             && !target.contains('\\')
-            && (*target == "/"
-                || target.starts_with("/oauth/authorize?")
-                || target.starts_with("/invitations/"))
+            && (*target == "/" || target.starts_with("/oauth/authorize?") || target.starts_with("/invitations/"))
     };
     target.filter(allowed).unwrap_or("/").to_owned()
 }
@@ -419,17 +342,8 @@ mod tests {
 
     #[test]
     fn a_form_may_end_at_the_clients_origin() {
-        assert_eq!(
-            form_target("https://a.example:8443/cb?x=1").as_deref(),
-            Some("https://a.example:8443")
-        );
-        assert_eq!(
-            form_target("http://127.0.0.1:5000/cb").as_deref(),
-            Some("http://127.0.0.1:5000")
-        );
-        assert_eq!(
-            form_target("org.example.app:/cb").as_deref(),
-            Some("org.example.app:")
-        );
+        assert_eq!(form_target("https://a.example:8443/cb?x=1").as_deref(), Some("https://a.example:8443"));
+        assert_eq!(form_target("http://127.0.0.1:5000/cb").as_deref(), Some("http://127.0.0.1:5000"));
+        assert_eq!(form_target("org.example.app:/cb").as_deref(), Some("org.example.app:"));
     }
 }

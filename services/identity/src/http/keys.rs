@@ -3,9 +3,7 @@ use crate::store::signing_key::{self, StoredKey};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hitaji_core::Clock;
@@ -62,33 +60,20 @@ impl Keys {
         let set = match load(databases).await {
             Ok(set) => Arc::new(set),
             Err(error) => {
-                let kept = self
-                    .loaded
-                    .read()
-                    .expect("cannot be poisoned: nothing panics while it is held")
-                    .clone();
+                let kept = self.loaded.read().expect("cannot be poisoned: nothing panics while it is held").clone();
                 let Some((set, _)) = kept else { return Err(error) };
                 tracing::warn!(%error, "signing keys could not be read again; the known ones are used on");
                 set
             }
         };
-        *self
-            .loaded
-            .write()
-            .expect("cannot be poisoned: nothing panics while it is held") =
+        *self.loaded.write().expect("cannot be poisoned: nothing panics while it is held") =
             Some((set.clone(), Instant::now()));
         Ok(set)
     }
 
     fn fresh(&self) -> Option<Arc<KeySet>> {
-        let loaded = self
-            .loaded
-            .read()
-            .expect("cannot be poisoned: nothing panics while it is held");
-        loaded
-            .as_ref()
-            .filter(|(_, at)| at.elapsed() < RELOAD_AFTER)
-            .map(|(set, _)| set.clone())
+        let loaded = self.loaded.read().expect("cannot be poisoned: nothing panics while it is held");
+        loaded.as_ref().filter(|(_, at)| at.elapsed() < RELOAD_AFTER).map(|(set, _)| set.clone())
     }
 }
 
@@ -114,20 +99,13 @@ impl SigningKey {
         };
         let header = json!({"typ": kind, "alg": algorithm, "kid": self.id}).to_string();
         let claims = serde_json::to_vec(claims).map_err(|error| error.to_string())?;
-        let message = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header),
-            URL_SAFE_NO_PAD.encode(claims)
-        );
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let random = SystemRandom::new();
         let signature = match &self.pair {
-            Pair::Es256(pair) => pair
-                .sign(&random, message.as_bytes())
-                .map(|signature| signature.as_ref().to_vec()),
+            Pair::Es256(pair) => pair.sign(&random, message.as_bytes()).map(|signature| signature.as_ref().to_vec()),
             Pair::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature)
-                    .map(|()| signature)
+                pair.sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature).map(|()| signature)
             }
         };
         let signature = signature.map_err(|_| "the signature could not be made")?;
@@ -155,15 +133,10 @@ impl SigningKey {
         let refused = |_| DbError::Secret("a signing key cannot be parsed");
         let der = master.open(OWNER, PURPOSE, &stored.sealed)?;
         let pair = match stored.algorithm.as_str() {
-            "ES256" => Pair::Es256(
-                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).map_err(refused)?,
-            ),
+            "ES256" => Pair::Es256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).map_err(refused)?),
             _ => Pair::Rs256(Box::new(RsaKeyPair::from_pkcs8(&der).map_err(refused)?)),
         };
-        Ok(SigningKey {
-            id: stored.id.clone(),
-            pair,
-        })
+        Ok(SigningKey { id: stored.id.clone(), pair })
     }
 }
 
@@ -171,32 +144,18 @@ async fn load(databases: &Databases) -> Result<KeySet, DbError> {
     let master = databases.master();
     let mut stored = signing_key::all(&mut *databases.control().await?).await?;
     for algorithm in ["ES256", "RS256"] {
-        if !stored
-            .iter()
-            .any(|key| key.algorithm == algorithm && key.state == "active")
-        {
+        if !stored.iter().any(|key| key.algorithm == algorithm && key.state == "active") {
             make(databases, algorithm, databases.clock()).await?;
             stored = signing_key::all(&mut *databases.control().await?).await?;
         }
     }
     let active = |algorithm: &str| {
-        let key = stored
-            .iter()
-            .find(|key| key.algorithm == algorithm && key.state == "active");
-        SigningKey::open(
-            key.ok_or(DbError::Secret("there is no active signing key"))?,
-            master,
-        )
+        let key = stored.iter().find(|key| key.algorithm == algorithm && key.state == "active");
+        SigningKey::open(key.ok_or(DbError::Secret("there is no active signing key"))?, master)
     };
-    let public = stored
-        .iter()
-        .map(|key| Ok(SigningKey::open(key, master)?.public()))
-        .collect::<Result<_, DbError>>()?;
-    Ok(KeySet {
-        access: active("ES256")?,
-        id: active("RS256")?,
-        public,
-    })
+    let public =
+        stored.iter().map(|key| Ok(SigningKey::open(key, master)?.public())).collect::<Result<_, DbError>>()?;
+    Ok(KeySet { access: active("ES256")?, id: active("RS256")?, public })
 }
 
 /// Makes a key pair off the executor: an RSA key takes a tenth of a second.

@@ -32,10 +32,7 @@ pub async fn of(ctx: &PlatformCtx, account_id: Uuid) -> Result<Vec<Belonging>, P
     let mut belongings = Vec::new();
     for membership in memberships.into_iter().filter(|membership| membership.ready) {
         if let Some(tenant) = active(ctx, membership.organisation_id).await? {
-            belongings.push(Belonging {
-                tenant,
-                roles: membership.roles,
-            });
+            belongings.push(Belonging { tenant, roles: membership.roles });
         }
     }
     belongings.sort_by(|a, b| a.tenant.name.cmp(&b.tenant.name));
@@ -52,30 +49,19 @@ pub async fn at(
     let Some(roles) = organisation::roles(conn, organisation_id, account_id).await? else {
         return Ok(None);
     };
-    Ok(active(ctx, organisation_id)
-        .await?
-        .map(|tenant| Belonging { tenant, roles }))
+    Ok(active(ctx, organisation_id).await?.map(|tenant| Belonging { tenant, roles }))
 }
 
 /// The one that a slug or id names.
 pub fn named<'a>(belongings: &'a [Belonging], hint: &str) -> Option<&'a Belonging> {
     let id = Uuid::parse_str(hint).ok().map(TenantId);
-    belongings
-        .iter()
-        .find(|belonging| belonging.tenant.slug == hint || Some(belonging.tenant.id) == id)
+    belongings.iter().find(|belonging| belonging.tenant.slug == hint || Some(belonging.tenant.id) == id)
 }
 
 /// Makes somebody a member of a confirmed organisation and tells everyone. False when they are one already.
 pub async fn join(ctx: &PlatformCtx, tx: &mut Tx, joining: &Joining<'_>) -> Result<bool, Problem> {
-    let joined = organisation::join(
-        tx,
-        new_id(),
-        joining.organisation_id,
-        joining.account_id,
-        joining.roles,
-        ctx.now(),
-    )
-    .await?;
+    let joined =
+        organisation::join(tx, new_id(), joining.organisation_id, joining.account_id, joining.roles, ctx.now()).await?;
     if joined {
         announce(tx, joining);
     }

@@ -55,12 +55,7 @@ impl Provider {
     }
 
     /// RFC 9068.
-    pub fn access_token(
-        &self,
-        keys: &KeySet,
-        bearer: &Bearer<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<Minted, String> {
+    pub fn access_token(&self, keys: &KeySet, bearer: &Bearer<'_>, now: DateTime<Utc>) -> Result<Minted, String> {
         let granted = self.granted(bearer);
         let claims = self.catalogue.claims(&granted);
         let claims = Claims {
@@ -79,11 +74,7 @@ impl Provider {
             auth_time: bearer.auth_time.map(|at| at.timestamp()),
         };
         let access_token = keys.access.sign("at+jwt", &claims)?;
-        Ok(Minted {
-            access_token,
-            scope: claims.scope,
-            granted,
-        })
+        Ok(Minted { access_token, scope: claims.scope, granted })
     }
 
     /// OpenID Connect Core 2, with the organisation.
@@ -103,10 +94,7 @@ impl Provider {
         say("iat", json!(now.timestamp()));
         say("exp", json!(now.timestamp() + ACCESS_LIFETIME_S));
         // The left half of the access token's hash (section 3.1.3.6).
-        say(
-            "at_hash",
-            json!(URL_SAFE_NO_PAD.encode(&sha256(minted.access_token.as_bytes())[..16])),
-        );
+        say("at_hash", json!(URL_SAFE_NO_PAD.encode(&sha256(minted.access_token.as_bytes())[..16])));
         say("org_id", json!(bearer.tenant.id));
         say("org_name", json!(bearer.tenant.name));
         say("org_slug", json!(bearer.tenant.slug));

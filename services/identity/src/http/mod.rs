@@ -33,11 +33,7 @@ fn protocol_routes() -> Vec<Route> {
     use protocol::{authorize, logout, metadata, reply::preflight, revoke, token, userinfo};
     let mut routes = vec![
         Route::get("/.well-known/openid-configuration", PROTOCOL, metadata::discovery),
-        Route::get(
-            "/.well-known/oauth-authorization-server",
-            PROTOCOL,
-            metadata::discovery,
-        ),
+        Route::get("/.well-known/oauth-authorization-server", PROTOCOL, metadata::discovery),
         Route::get("/oauth/jwks", PROTOCOL, metadata::jwks),
         Route::get("/oauth/authorize", PROTOCOL, authorize::get),
         Route::post("/oauth/authorize", PROTOCOL, authorize::post),
@@ -91,12 +87,8 @@ fn api_routes() -> Vec<Route> {
             .idempotency(Idempotency::None)
             .body::<SignUp>()
             .answers::<SignedUp>(201),
-        Route::get("/me", member, me::show)
-            .summary("Who I am, where, and what I may do")
-            .answers::<me::Me>(200),
-        paged::<roles::RoleOut>(
-            Route::get("/roles", member, roles::list).summary("Roles that members can have"),
-        ),
+        Route::get("/me", member, me::show).summary("Who I am, where, and what I may do").answers::<me::Me>(200),
+        paged::<roles::RoleOut>(Route::get("/roles", member, roles::list).summary("Roles that members can have")),
         paged::<members::MemberOut>(
             Route::get("/members", MEMBER_READ, members::list).summary("People of the organisation"),
         ),
@@ -118,21 +110,15 @@ fn api_routes() -> Vec<Route> {
             .summary("Withdraw an invitation")
             .if_match()
             .answers_schema(204, None),
-        Route::post(
-            "/operator-tokens",
-            Access::Peer("hitaji token"),
-            operator_tokens::create,
-        )
-        .summary("A short-lived access token for the operator")
-        .idempotency(Idempotency::None)
-        .body::<OperatorTokenRequest>()
-        .answers::<OperatorToken>(200),
+        Route::post("/operator-tokens", Access::Peer("hitaji token"), operator_tokens::create)
+            .summary("A short-lived access token for the operator")
+            .idempotency(Idempotency::None)
+            .body::<OperatorTokenRequest>()
+            .answers::<OperatorToken>(200),
     ]
 }
 
 /// A list by the conventions of all lists.
 fn paged<T: JsonSchema>(route: Route) -> Route {
-    route
-        .answers_schema(200, Some(Schema::page_of::<T>()))
-        .list()
+    route.answers_schema(200, Some(Schema::page_of::<T>())).list()
 }

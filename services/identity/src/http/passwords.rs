@@ -29,10 +29,7 @@ pub struct Busy;
 impl Default for Passwords {
     fn default() -> Passwords {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Passwords {
-            slots: Arc::new(Semaphore::new(cores)),
-            queue: Arc::new(Semaphore::new(cores * QUEUE_PER_SLOT)),
-        }
+        Passwords { slots: Arc::new(Semaphore::new(cores)), queue: Arc::new(Semaphore::new(cores * QUEUE_PER_SLOT)) }
     }
 }
 
@@ -67,10 +64,7 @@ fn hasher() -> Argon2<'static> {
 }
 
 fn hash(password: &str) -> Option<String> {
-    hasher()
-        .hash_password(password.as_bytes())
-        .ok()
-        .map(|hash| hash.to_string())
+    hasher().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
 }
 
 fn check(password: &str, stored: Option<&str>) -> Verdict {
@@ -85,11 +79,7 @@ fn check(password: &str, stored: Option<&str>) -> Verdict {
     }
     let current = Params::try_from(&parsed).is_ok_and(|params| {
         (params.m_cost(), params.t_cost(), params.p_cost())
-            == (
-                Params::DEFAULT_M_COST,
-                Params::DEFAULT_T_COST,
-                Params::DEFAULT_P_COST,
-            )
+            == (Params::DEFAULT_M_COST, Params::DEFAULT_T_COST, Params::DEFAULT_P_COST)
     });
     if current && parsed.algorithm.as_str() == "argon2id" {
         return Verdict::Right;
@@ -113,15 +103,9 @@ mod tests {
 
     #[test]
     fn an_old_hash_is_made_anew() {
-        let weak = Argon2::new(
-            Default::default(),
-            Default::default(),
-            Params::new(8, 1, 1, None).unwrap(),
-        );
+        let weak = Argon2::new(Default::default(), Default::default(), Params::new(8, 1, 1, None).unwrap());
         let old = weak.hash_password(b"mvua kubwa").unwrap().to_string();
-        assert!(
-            matches!(check("mvua kubwa", Some(&old)), Verdict::RightRehashed(new) if new.contains("m=19456,t=2"))
-        );
+        assert!(matches!(check("mvua kubwa", Some(&old)), Verdict::RightRehashed(new) if new.contains("m=19456,t=2")));
         assert_eq!(check("other", Some(&old)), Verdict::Wrong);
     }
 }

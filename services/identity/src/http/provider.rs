@@ -31,10 +31,7 @@ pub struct Provider {
 
 /// Reads the configuration; nothing is opened yet.
 pub fn setup(setup: &Setup) -> Result<Parts, String> {
-    let settings: Settings = setup
-        .config
-        .section("identity")
-        .map_err(|error| error.to_string())?;
+    let settings: Settings = setup.config.section("identity").map_err(|error| error.to_string())?;
     let known = setup.registry.services().iter().flat_map(|service| {
         let product = service.product.then_some(service.name);
         service.permissions.iter().map(move |permission| Known {
@@ -69,10 +66,7 @@ impl Provider {
 
     /// What several roles together allow.
     pub fn role_permissions(&self, roles: &[String]) -> PermissionSet {
-        let sets: Vec<_> = roles
-            .iter()
-            .map(|role| self.registry.role_permissions(role))
-            .collect();
+        let sets: Vec<_> = roles.iter().map(|role| self.registry.role_permissions(role)).collect();
         let mut all = PermissionSet::default();
         for (_, number) in self.registry.scopes() {
             if sets.iter().any(|set| set.contains(number)) {
@@ -85,9 +79,6 @@ impl Provider {
     /// Products that an organisation can have, with what they are.
     pub fn products(&self) -> Vec<(&'static str, &'static str)> {
         let services = self.registry.services().iter();
-        services
-            .filter(|service| service.product)
-            .map(|service| (service.name, service.summary))
-            .collect()
+        services.filter(|service| service.product).map(|service| (service.name, service.summary)).collect()
     }
 }

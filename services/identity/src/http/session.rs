@@ -36,23 +36,14 @@ pub async fn begin(ctx: &PlatformCtx, actor: impl ToString) -> Result<Tx, Proble
 /// Writes one line about an authentication event.
 pub fn audit(tx: &mut Tx, action: &str, resource: &str, record_id: Option<Uuid>, after: serde_json::Value) {
     let after = (!after.is_null()).then(|| after.to_string());
-    tx.audit(Audit {
-        action,
-        resource,
-        record_id,
-        before: None,
-        after,
-    });
+    tx.audit(Audit { action, resource, record_id, before: None, after });
 }
 
 pub async fn find(ctx: &PlatformCtx, token: &str) -> Result<Option<Session>, Problem> {
     let now = ctx.now();
     let mut conn = ctx.read().await?;
     let found = session::find(&mut conn, &sha256(token.as_bytes()), now, now - IDLE).await?;
-    if let Some(session) = found
-        .as_ref()
-        .filter(|session| session.used_at + TOUCH_AFTER < now)
-    {
+    if let Some(session) = found.as_ref().filter(|session| session.used_at + TOUCH_AFTER < now) {
         session::touch(&mut conn, session.id, None, now).await?;
     }
     conn.release();
@@ -71,13 +62,7 @@ pub async fn open(
         end(ctx, tx, earlier.id).await?;
     }
     let (token, now) = (random_token(), ctx.now());
-    let user_agent: String = ctx
-        .request()
-        .header("user-agent")
-        .unwrap_or_default()
-        .chars()
-        .take(300)
-        .collect();
+    let user_agent: String = ctx.request().header("user-agent").unwrap_or_default().chars().take(300).collect();
     let new = NewSession {
         id: new_id(),
         token_hash: sha256(token.as_bytes()),
@@ -88,13 +73,7 @@ pub async fn open(
         expires_at: now + TimeDelta::days(ABSOLUTE_DAYS),
     };
     session::insert(tx, &new).await?;
-    audit(
-        tx,
-        "open",
-        "identity.session",
-        Some(new.id),
-        serde_json::json!({"account_id": account_id}),
-    );
+    audit(tx, "open", "identity.session", Some(new.id), serde_json::json!({"account_id": account_id}));
     Ok(token)
 }
 
@@ -117,19 +96,7 @@ pub async fn end_all(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid) -> Result
 }
 
 fn ended(ctx: &PlatformCtx, tx: &mut Tx, session_id: Uuid, account_id: Uuid) {
-    tx.emit(
-        session_id,
-        &SessionEnded {
-            session_id,
-            account_id: AccountId(account_id),
-        },
-    );
-    audit(
-        tx,
-        "end",
-        "identity.session",
-        Some(session_id),
-        serde_json::Value::Null,
-    );
+    tx.emit(session_id, &SessionEnded { session_id, account_id: AccountId(account_id) });
+    audit(tx, "end", "identity.session", Some(session_id), serde_json::Value::Null);
     ctx.parts().get::<Provider>().denylist.deny(session_id);
 }

@@ -71,10 +71,7 @@ struct Checked {
 /// Creates the account (or, for a known address, wants its password), records the wish, has tenancy make the
 /// organisation, and tells everyone who its owner is.
 pub async fn sign_up(ctx: &PlatformCtx, provider: &Provider, asked: &SignUp) -> Result<Done, Refused> {
-    provider
-        .throttle
-        .address(Try::SignUp, ctx.request().client_ip)
-        .map_err(Refused::Wait)?;
+    provider.throttle.address(Try::SignUp, ctx.request().client_ip).map_err(Refused::Wait)?;
     let checked = check(provider, asked).map_err(Refused::Flaws)?;
     let mut conn = ctx.read().await?;
     let existing = account::find_by_email(&mut conn, &checked.email).await?;
@@ -85,11 +82,7 @@ pub async fn sign_up(ctx: &PlatformCtx, provider: &Provider, asked: &SignUp) -> 
     };
     record(ctx, &account, &checked.wish).await?;
     let slug = finish(ctx, &account, checked.wish.id).await?;
-    Ok(Done {
-        account,
-        organisation_id: checked.wish.id,
-        slug,
-    })
+    Ok(Done { account, organisation_id: checked.wish.id, slug })
 }
 
 async fn known_person(
@@ -99,23 +92,11 @@ async fn known_person(
     password: &str,
 ) -> Result<Account, Refused> {
     let key = format!("{}/any", account.email);
-    provider
-        .throttle
-        .account(&key, ctx.now())
-        .map_err(Refused::Wait)?;
-    let verdict = provider
-        .passwords
-        .check(password, Some(&account.password_hash))
-        .await?;
+    provider.throttle.account(&key, ctx.now()).map_err(Refused::Wait)?;
+    let verdict = provider.passwords.check(password, Some(&account.password_hash)).await?;
     if verdict == Verdict::Wrong || account.disabled_at.is_some() {
         let mut tx = begin(ctx, "anonymous").await?;
-        audit(
-            &mut tx,
-            "sign_up_refused",
-            "identity.account",
-            Some(account.id),
-            json!(null),
-        );
+        audit(&mut tx, "sign_up_refused", "identity.account", Some(account.id), json!(null));
         tx.commit(None).await?;
         return Err(Refused::Mismatch);
     }
@@ -145,19 +126,11 @@ async fn new_person(
         // Somebody took the address a moment ago: the same person, twice.
         tx.rollback().await?;
         let mut conn = ctx.read().await?;
-        let account = account::find_by_email(&mut conn, &checked.email)
-            .await?
-            .ok_or(Refused::Mismatch)?;
+        let account = account::find_by_email(&mut conn, &checked.email).await?.ok_or(Refused::Mismatch)?;
         conn.release();
         return known_person(ctx, provider, account, password).await;
     }
-    audit(
-        &mut tx,
-        "create",
-        "identity.account",
-        Some(id),
-        json!({"email": checked.email, "name": checked.name}),
-    );
+    audit(&mut tx, "create", "identity.account", Some(id), json!({"email": checked.email, "name": checked.name}));
     tx.commit(None).await?;
     Ok(Account {
         id,
@@ -175,31 +148,11 @@ async fn record(ctx: &PlatformCtx, account: &Account, wish: &CreateOrganisation)
     let mut tx = begin(ctx, account.id).await?;
     let first = organisation::insert(&mut tx, wish, ctx.now()).await?;
     if first {
-        organisation::join(
-            &mut tx,
-            new_id(),
-            wish.id.0,
-            account.id,
-            &[OWNER.to_owned()],
-            ctx.now(),
-        )
-        .await?;
-        audit(
-            &mut tx,
-            "sign_up",
-            "identity.organisation",
-            Some(wish.id.0),
-            json!(wish),
-        );
+        organisation::join(&mut tx, new_id(), wish.id.0, account.id, &[OWNER.to_owned()], ctx.now()).await?;
+        audit(&mut tx, "sign_up", "identity.organisation", Some(wish.id.0), json!(wish));
     } else {
-        if organisation::roles(&mut tx, wish.id.0, account.id)
-            .await?
-            .is_none()
-        {
-            return Err(Problem::new(
-                ErrorCode::Conflict,
-                "This organisation id is taken. Send another one.",
-            ));
+        if organisation::roles(&mut tx, wish.id.0, account.id).await?.is_none() {
+            return Err(Problem::new(ErrorCode::Conflict, "This organisation id is taken. Send another one."));
         }
         organisation::reword(&mut tx, wish).await?;
     }
@@ -210,20 +163,11 @@ async fn record(ctx: &PlatformCtx, account: &Account, wish: &CreateOrganisation)
 /// that a crash has cut short.
 pub async fn finish(ctx: &PlatformCtx, account: &Account, id: TenantId) -> Result<String, Problem> {
     let mut conn = ctx.read().await?;
-    let (wish, _) = organisation::wish(&mut conn, id.0)
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let (wish, _) = organisation::wish(&mut conn, id.0).await?.ok_or_else(Problem::not_found)?;
     conn.release();
     let peers = ctx.platform().peers();
-    let made: OrganisationCreated = peers
-        .ask(
-            "identity",
-            "tenancy",
-            Method::POST,
-            "/tenancy/v1/organisations",
-            &wish,
-        )
-        .await?;
+    let made: OrganisationCreated =
+        peers.ask("identity", "tenancy", Method::POST, "/tenancy/v1/organisations", &wish).await?;
     let mut tx = begin(ctx, account.id).await?;
     if organisation::confirm(&mut tx, id.0, ctx.now()).await? {
         let joining = Joining {
@@ -234,13 +178,7 @@ pub async fn finish(ctx: &PlatformCtx, account: &Account, id: TenantId) -> Resul
             roles: &[OWNER.to_owned()],
         };
         announce(&mut tx, &joining);
-        audit(
-            &mut tx,
-            "confirm",
-            "identity.organisation",
-            Some(id.0),
-            json!({"slug": made.slug}),
-        );
+        audit(&mut tx, "confirm", "identity.organisation", Some(id.0), json!({"slug": made.slug}));
     }
     tx.commit(None).await?;
     Ok(made.slug)
@@ -261,12 +199,7 @@ fn check(provider: &Provider, asked: &SignUp) -> Result<Checked, Vec<Flaw>> {
     if email.is_none() {
         flaws.push(Flaw::new("/email", "malformed", "email_malformed"));
     }
-    let typed = [
-        asked.organisation.as_str(),
-        asked.name.as_str(),
-        asked.email.as_str(),
-        "hitaji",
-    ];
+    let typed = [asked.organisation.as_str(), asked.name.as_str(), asked.email.as_str(), "hitaji"];
     if let Err(problem) = judge_password(&asked.password, &typed) {
         flaws.push(Flaw::new("/password", problem.code, problem.advice));
     }
@@ -294,31 +227,13 @@ fn place_flaws(provider: &Provider, asked: &SignUp) -> impl Iterator<Item = Flaw
     let zone = asked.time_zone.contains('/') || asked.time_zone == "UTC";
     let known = provider.products();
     let product = !asked.products.is_empty()
-        && asked
-            .products
-            .iter()
-            .all(|product| known.iter().any(|(name, _)| name == product));
+        && asked.products.iter().all(|product| known.iter().any(|(name, _)| name == product));
     let checks = [
-        (
-            asked.slug.as_deref().is_none_or(is_slug),
-            Flaw::new("/slug", "malformed", "slug_malformed"),
-        ),
-        (
-            is_code(&asked.country, 2),
-            Flaw::new("/country", "unknown_value", "country_unknown"),
-        ),
-        (
-            is_code(&asked.currency, 3),
-            Flaw::new("/currency", "unknown_value", "currency_unknown"),
-        ),
-        (
-            zone,
-            Flaw::new("/time_zone", "unknown_value", "time_zone_unknown"),
-        ),
-        (
-            product,
-            Flaw::new("/products", "unknown_value", "product_missing"),
-        ),
+        (asked.slug.as_deref().is_none_or(is_slug), Flaw::new("/slug", "malformed", "slug_malformed")),
+        (is_code(&asked.country, 2), Flaw::new("/country", "unknown_value", "country_unknown")),
+        (is_code(&asked.currency, 3), Flaw::new("/currency", "unknown_value", "currency_unknown")),
+        (zone, Flaw::new("/time_zone", "unknown_value", "time_zone_unknown")),
+        (product, Flaw::new("/products", "unknown_value", "product_missing")),
     ];
     checks.into_iter().filter(|(good, _)| !good).map(|(_, flaw)| flaw)
 }
@@ -329,9 +244,7 @@ fn is_code(text: &str, length: usize) -> bool {
 
 fn is_slug(text: &str) -> bool {
     (1..=40).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')
 }
@@ -341,19 +254,14 @@ impl Refused {
     pub fn problem(self) -> Problem {
         match self {
             Refused::Flaws(flaws) => {
-                let errors = flaws
-                    .iter()
-                    .map(|flaw| FieldError::new(flaw.pointer, flaw.code, pages::text("en", flaw.text)));
+                let errors =
+                    flaws.iter().map(|flaw| FieldError::new(flaw.pointer, flaw.code, pages::text("en", flaw.text)));
                 Problem::validation(errors.collect())
             }
-            Refused::Mismatch => {
-                Problem::field("/password", "not_accepted", pages::text("en", "sign_up_mismatch"))
-            }
+            Refused::Mismatch => Problem::field("/password", "not_accepted", pages::text("en", "sign_up_mismatch")),
             Refused::Wait(Wait(seconds)) => {
-                let mut problem = Problem::new(
-                    ErrorCode::RateLimited,
-                    format!("Too many attempts; go on in {seconds} s."),
-                );
+                let mut problem =
+                    Problem::new(ErrorCode::RateLimited, format!("Too many attempts; go on in {seconds} s."));
                 problem.retry_after_s = Some(seconds);
                 problem
             }
@@ -365,10 +273,7 @@ impl Refused {
 
 /// Too many passwords are being checked just now.
 pub fn busy() -> Problem {
-    let mut problem = Problem::new(
-        ErrorCode::Unavailable,
-        "Too many people sign in just now; try again in a moment.",
-    );
+    let mut problem = Problem::new(ErrorCode::Unavailable, "Too many people sign in just now; try again in a moment.");
     problem.retry_after_s = Some(2);
     problem
 }

@@ -49,16 +49,12 @@ impl Throttle {
             let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
             RateLimiter::keyed(Quota::per_minute(limit))
         };
-        let tokens =
-            NonZeroU32::new(settings.token_requests_per_address_per_second).unwrap_or(NonZeroU32::MIN);
+        let tokens = NonZeroU32::new(settings.token_requests_per_address_per_second).unwrap_or(NonZeroU32::MIN);
         Throttle {
             secrets: per_minute(settings.attempts_per_address_per_minute),
             sign_ups: per_minute(settings.sign_ups_per_address_per_minute),
             tokens: RateLimiter::keyed(Quota::per_second(tokens)),
-            accounts: Cache::builder()
-                .max_capacity(100_000)
-                .time_to_live(Duration::from_secs(3600))
-                .build(),
+            accounts: Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(3600)).build(),
             clock: DefaultClock::default(),
         }
     }
@@ -80,22 +76,17 @@ impl Throttle {
     /// no way around. From the sixth on each costs twice the wait of the one before, up to a quarter of an hour.
     pub fn account(&self, account: &str, now: DateTime<Utc>) -> Result<(), Wait> {
         let mut wait = None;
-        self.accounts
-            .entry(sha256(account.as_bytes()))
-            .and_upsert_with(|entry| {
-                let before = entry.map(moka::Entry::into_value);
-                let next = before.map_or(now, |failures| failures.last + delay(failures.count));
-                if next > now {
-                    wait = Some(Wait((next - now).num_seconds().max(0) as u64 + 1));
-                }
-                match (before, wait) {
-                    (Some(failures), Some(_)) => failures,
-                    (before, _) => Failures {
-                        count: before.map_or(0, |failures| failures.count) + 1,
-                        last: now,
-                    },
-                }
-            });
+        self.accounts.entry(sha256(account.as_bytes())).and_upsert_with(|entry| {
+            let before = entry.map(moka::Entry::into_value);
+            let next = before.map_or(now, |failures| failures.last + delay(failures.count));
+            if next > now {
+                wait = Some(Wait((next - now).num_seconds().max(0) as u64 + 1));
+            }
+            match (before, wait) {
+                (Some(failures), Some(_)) => failures,
+                (before, _) => Failures { count: before.map_or(0, |failures| failures.count) + 1, last: now },
+            }
+        });
         wait.map_or(Ok(()), Err)
     }
 
@@ -122,10 +113,9 @@ fn delay(failures: u32) -> TimeDelta {
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
-        IpAddr::V6(address) => address.to_ipv4_mapped().map_or_else(
-            || IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-            IpAddr::V4,
-        ),
+        IpAddr::V6(address) => address
+            .to_ipv4_mapped()
+            .map_or_else(|| IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))), IpAddr::V4),
     }
 }
 
@@ -154,19 +144,12 @@ mod tests {
 
     #[test]
     fn addresses_are_limited_and_insiders_are_not() {
-        let throttle = Throttle::new(&Settings {
-            attempts_per_address_per_minute: 2,
-            ..Settings::default()
-        });
+        let throttle = Throttle::new(&Settings { attempts_per_address_per_minute: 2, ..Settings::default() });
         let (one, same) = ("2001:db8::1".parse().unwrap(), "2001:db8::ffff".parse().unwrap());
         assert!(throttle.address(Try::Secret, Some(one)).is_ok());
         assert!(throttle.address(Try::Secret, Some(same)).is_ok());
         assert!(throttle.address(Try::Secret, Some(one)).is_err());
-        assert!(
-            throttle
-                .address(Try::Secret, Some("192.0.2.1".parse().unwrap()))
-                .is_ok()
-        );
+        assert!(throttle.address(Try::Secret, Some("192.0.2.1".parse().unwrap())).is_ok());
         assert!(throttle.address(Try::Secret, None).is_ok());
     }
 }

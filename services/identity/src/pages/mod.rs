@@ -36,9 +36,7 @@ impl Pages {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Chainable);
         for (name, source) in TEMPLATES {
-            environment
-                .add_template(name, source)
-                .map_err(|error| format!("page {name}: {error}"))?;
+            environment.add_template(name, source).map_err(|error| format!("page {name}: {error}"))?;
         }
         Ok(Pages(environment))
     }
@@ -59,10 +57,7 @@ pub fn texts(locale: &str) -> Value {
 pub fn stylesheet_path() -> &'static str {
     static PATH: OnceLock<String> = OnceLock::new();
     PATH.get_or_init(|| {
-        let hash: String = sha256(STYLESHEET.as_bytes())[..6]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash: String = sha256(STYLESHEET.as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect();
         format!("/assets-id/{hash}.css")
     })
 }
@@ -77,9 +72,7 @@ pub async fn stylesheet(Path(file): Path<String>) -> Response {
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }

@@ -5,33 +5,21 @@ type Text = (&'static str, &'static str, &'static str);
 
 /// The text; nothing where there is none of this key.
 pub fn text(locale: &str, key: &str) -> &'static str {
-    all(locale)
-        .find(|(known, _)| *known == key)
-        .map_or("", |(_, text)| text)
+    all(locale).find(|(known, _)| *known == key).map_or("", |(_, text)| text)
 }
 
 pub fn all(locale: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let swahili = locale == "sw";
-    TEXTS
-        .iter()
-        .map(move |(key, en, sw)| (*key, if swahili { *sw } else { *en }))
+    TEXTS.iter().map(move |(key, en, sw)| (*key, if swahili { *sw } else { *en }))
 }
 
 const TEXTS: &[Text] = &[
     // The frame of every page.
-    (
-        "tagline",
-        "Your organisation’s work in one calm place.",
-        "Kazi ya taasisi yako mahali pamoja, kwa utulivu.",
-    ),
+    ("tagline", "Your organisation’s work in one calm place.", "Kazi ya taasisi yako mahali pamoja, kwa utulivu."),
     ("language", "Language", "Lugha"),
     ("other_language_name", "Kiswahili", "English"),
     ("skip", "Skip to content", "Nenda kwenye maudhui"),
-    (
-        "errors_heading",
-        "Please look at these again:",
-        "Tafadhali angalia haya tena:",
-    ),
+    ("errors_heading", "Please look at these again:", "Tafadhali angalia haya tena:"),
     ("optional", "optional", "si lazima"),
     // Fields.
     ("email", "E-mail address", "Barua pepe"),
@@ -45,11 +33,7 @@ const TEXTS: &[Text] = &[
     ),
     ("your_name", "Your name", "Jina lako"),
     // What is wrong with them.
-    (
-        "email_malformed",
-        "Write an e-mail address like amina@example.org.",
-        "Andika barua pepe kama amina@example.org.",
-    ),
+    ("email_malformed", "Write an e-mail address like amina@example.org.", "Andika barua pepe kama amina@example.org."),
     ("name_missing", "Write your name.", "Andika jina lako."),
     (
         "organisation_missing",
@@ -58,32 +42,16 @@ const TEXTS: &[Text] = &[
     ),
     ("country_unknown", "Choose a country.", "Chagua nchi."),
     ("currency_unknown", "Choose a currency.", "Chagua sarafu."),
-    (
-        "time_zone_unknown",
-        "Choose a time zone.",
-        "Chagua ukanda wa saa.",
-    ),
+    ("time_zone_unknown", "Choose a time zone.", "Chagua ukanda wa saa."),
     (
         "slug_malformed",
         "Use lower-case letters, digits and hyphens, at most 40.",
         "Tumia herufi ndogo, tarakimu na vistari, visizidi 40.",
     ),
-    (
-        "product_missing",
-        "Choose what you want to use.",
-        "Chagua unachotaka kutumia.",
-    ),
+    ("product_missing", "Choose what you want to use.", "Chagua unachotaka kutumia."),
     ("password_missing", "Write your password.", "Andika nywila yako."),
-    (
-        "password_too_short",
-        "Use at least 8 characters.",
-        "Tumia angalau herufi 8.",
-    ),
-    (
-        "password_too_long",
-        "Use at most 100 characters.",
-        "Tumia herufi zisizozidi 100.",
-    ),
+    ("password_too_short", "Use at least 8 characters.", "Tumia angalau herufi 8."),
+    ("password_too_long", "Use at most 100 characters.", "Tumia herufi zisizozidi 100."),
     (
         "password_weak",
         "This is easy to guess. Add another word or two.",
@@ -116,11 +84,7 @@ const TEXTS: &[Text] = &[
     ),
     // Sign in.
     ("sign_in_title", "Welcome back", "Karibu tena"),
-    (
-        "sign_in_lead",
-        "Sign in with your e-mail address and password.",
-        "Ingia kwa barua pepe na nywila yako.",
-    ),
+    ("sign_in_lead", "Sign in with your e-mail address and password.", "Ingia kwa barua pepe na nywila yako."),
     ("sign_in", "Sign in", "Ingia"),
     (
         "sign_in_wrong",
@@ -131,39 +95,19 @@ const TEXTS: &[Text] = &[
     ("no_account", "New here?", "Mgeni hapa?"),
     ("sign_up_link", "Sign up your organisation", "Sajili taasisi yako"),
     // Organisations.
-    (
-        "organisations_title",
-        "Where do you want to work?",
-        "Unataka kufanya kazi wapi?",
-    ),
+    ("organisations_title", "Where do you want to work?", "Unataka kufanya kazi wapi?"),
     ("signed_in_as", "You are signed in as", "Umeingia kama"),
-    (
-        "organisations_none_title",
-        "No organisation yet",
-        "Bado hakuna taasisi",
-    ),
+    ("organisations_none_title", "No organisation yet", "Bado hakuna taasisi"),
     (
         "organisations_none",
         "Your account belongs to no organisation just now. Ask for an invitation, or sign up your own.",
         "Akaunti yako haiko katika taasisi yoyote kwa sasa. Omba mwaliko, au sajili taasisi yako.",
     ),
-    (
-        "organisation_choose",
-        "Choose an organisation.",
-        "Chagua taasisi.",
-    ),
-    (
-        "use_another_account",
-        "Use another account",
-        "Tumia akaunti nyingine",
-    ),
+    ("organisation_choose", "Choose an organisation.", "Chagua taasisi."),
+    ("use_another_account", "Use another account", "Tumia akaunti nyingine"),
     ("last_used", "last used", "ya mwisho"),
     // Sign up.
-    (
-        "sign_up_title",
-        "Start with your organisation",
-        "Anza na taasisi yako",
-    ),
+    ("sign_up_title", "Start with your organisation", "Anza na taasisi yako"),
     (
         "sign_up_lead",
         "It takes a minute. You can fill in the rest later.",
@@ -200,22 +144,14 @@ const TEXTS: &[Text] = &[
         "{inviter} anakualika ufanye kazi katika {organisation}.",
     ),
     ("invitation_role", "Your role", "Nafasi yako"),
-    (
-        "invitation_new",
-        "Choose a password and you are in.",
-        "Chagua nywila na uko ndani.",
-    ),
+    ("invitation_new", "Choose a password and you are in.", "Chagua nywila na uko ndani."),
     (
         "invitation_known",
         "You have an account already. Confirm with its password.",
         "Una akaunti tayari. Thibitisha kwa nywila yake.",
     ),
     ("invitation_accept", "Accept and go on", "Kubali na uendelee"),
-    (
-        "invitation_gone_title",
-        "This invitation is no longer open",
-        "Mwaliko huu haufanyi kazi tena",
-    ),
+    ("invitation_gone_title", "This invitation is no longer open", "Mwaliko huu haufanyi kazi tena"),
     (
         "invitation_gone_text",
         "It was accepted, withdrawn, sent again with a new link, or is older than seven days. Look for a newer mail, or ask for another invitation.",
@@ -223,35 +159,19 @@ const TEXTS: &[Text] = &[
     ),
     // Passwords.
     ("forgot_title", "Set a new password", "Weka nywila mpya"),
-    (
-        "forgot_lead",
-        "We mail you a link that is good for 30 minutes.",
-        "Tutakutumia kiungo kinachodumu dakika 30.",
-    ),
+    ("forgot_lead", "We mail you a link that is good for 30 minutes.", "Tutakutumia kiungo kinachodumu dakika 30."),
     ("forgot_send", "Send the link", "Tuma kiungo"),
     ("back_to_sign_in", "Back to sign-in", "Rudi kwenye kuingia"),
-    (
-        "reset_sent_title",
-        "Look into your mail",
-        "Angalia barua pepe yako",
-    ),
+    ("reset_sent_title", "Look into your mail", "Angalia barua pepe yako"),
     (
         "reset_sent_text",
         "If there is an account with this address, a link is on its way to it. It is good for 30 minutes.",
         "Kama kuna akaunti yenye anwani hii, kiungo kiko njiani. Kinadumu dakika 30.",
     ),
     ("reset_title", "Choose a new password", "Chagua nywila mpya"),
-    (
-        "reset_lead",
-        "It ends all other sign-ins of this account.",
-        "Itakatisha kuingia kwingine kote kwa akaunti hii.",
-    ),
+    ("reset_lead", "It ends all other sign-ins of this account.", "Itakatisha kuingia kwingine kote kwa akaunti hii."),
     ("reset_save", "Save and sign in", "Hifadhi na uingie"),
-    (
-        "reset_gone_title",
-        "This link is no longer good",
-        "Kiungo hiki hakifanyi kazi tena",
-    ),
+    ("reset_gone_title", "This link is no longer good", "Kiungo hiki hakifanyi kazi tena"),
     (
         "reset_gone_text",
         "It was used or is older than 30 minutes. Ask for another one.",
@@ -259,52 +179,28 @@ const TEXTS: &[Text] = &[
     ),
     // Leaving.
     ("sign_out_title", "Sign out?", "Utoke?"),
-    (
-        "sign_out_text",
-        "You will have to sign in again on this device.",
-        "Itabidi uingie tena kwenye kifaa hiki.",
-    ),
+    ("sign_out_text", "You will have to sign in again on this device.", "Itabidi uingie tena kwenye kifaa hiki."),
     ("sign_out", "Sign out", "Toka"),
     ("stay", "Stay signed in", "Baki ndani"),
     ("signed_out_title", "You are signed out", "Umetoka"),
     ("signed_out_text", "See you soon.", "Tutaonana hivi karibuni."),
     ("sign_in_again", "Sign in again", "Ingia tena"),
     // When something is wrong.
-    (
-        "bad_client_title",
-        "This application is not known here",
-        "Programu hii haijulikani hapa",
-    ),
+    ("bad_client_title", "This application is not known here", "Programu hii haijulikani hapa"),
     (
         "bad_client_text",
         "The address that brought you here names no application of this platform. Go back and start again from the application.",
         "Anwani iliyokuleta hapa haitaji programu ya mfumo huu. Rudi uanze tena kutoka kwenye programu.",
     ),
-    (
-        "bad_redirect_title",
-        "We do not send you on to this address",
-        "Hatukupeleki kwenye anwani hii",
-    ),
+    ("bad_redirect_title", "We do not send you on to this address", "Hatukupeleki kwenye anwani hii"),
     (
         "bad_redirect_text",
         "The application asked us to send you to an address that it has not registered. For your safety we stop here.",
         "Programu imetuomba tukupeleke kwenye anwani ambayo haijasajili. Kwa usalama wako tunaishia hapa.",
     ),
-    (
-        "bad_logout_title",
-        "This sign-out link is not complete",
-        "Kiungo hiki cha kutoka hakijakamilika",
-    ),
-    (
-        "bad_logout_text",
-        "Open the application and sign out there.",
-        "Fungua programu na utoke humo.",
-    ),
-    (
-        "form_expired_title",
-        "Please send the form once more",
-        "Tafadhali tuma fomu tena",
-    ),
+    ("bad_logout_title", "This sign-out link is not complete", "Kiungo hiki cha kutoka hakijakamilika"),
+    ("bad_logout_text", "Open the application and sign out there.", "Fungua programu na utoke humo."),
+    ("form_expired_title", "Please send the form once more", "Tafadhali tuma fomu tena"),
     (
         "form_expired_text",
         "The form did not come from this browser, or it was open for too long. Go back, reload the page and send it again. Cookies must be allowed.",
@@ -316,11 +212,7 @@ const TEXTS: &[Text] = &[
         "There were many attempts. For safety, wait {seconds} seconds and try again.",
         "Kulikuwa na majaribio mengi. Kwa usalama, subiri sekunde {seconds} kisha ujaribu tena.",
     ),
-    (
-        "busy_title",
-        "Very busy just now",
-        "Kuna shughuli nyingi kwa sasa",
-    ),
+    ("busy_title", "Very busy just now", "Kuna shughuli nyingi kwa sasa"),
     (
         "busy_text",
         "Nothing was changed. Try again in a moment.",
@@ -342,32 +234,20 @@ const TEXTS: &[Text] = &[
     ("role_registrar", "Registrar", "Msajili"),
     ("role_guardian", "Parent or guardian", "Mzazi au mlezi"),
     // Mails.
-    (
-        "mail_invitation_subject",
-        "{inviter} invites you to {organisation}",
-        "{inviter} anakualika {organisation}",
-    ),
+    ("mail_invitation_subject", "{inviter} invites you to {organisation}", "{inviter} anakualika {organisation}"),
     ("mail_invitation_greeting", "Hello {name},", "Habari {name},"),
     (
         "mail_invitation_body",
         "{inviter} invites you to work in {organisation} on Hitaji. Open this link to choose your password:",
         "{inviter} anakualika ufanye kazi katika {organisation} kwenye Hitaji. Fungua kiungo hiki kuchagua nywila yako:",
     ),
-    (
-        "mail_invitation_action",
-        "Accept the invitation",
-        "Kubali mwaliko",
-    ),
+    ("mail_invitation_action", "Accept the invitation", "Kubali mwaliko"),
     (
         "mail_invitation_note",
         "The link is good for seven days and for you alone. If you do not know what this is about, do nothing.",
         "Kiungo kinadumu siku saba na ni chako peke yako. Kama hujui hii inahusu nini, usifanye chochote.",
     ),
-    (
-        "mail_reset_subject",
-        "Set a new password for Hitaji",
-        "Weka nywila mpya ya Hitaji",
-    ),
+    ("mail_reset_subject", "Set a new password for Hitaji", "Weka nywila mpya ya Hitaji"),
     ("mail_reset_greeting", "Hello {name},", "Habari {name},"),
     (
         "mail_reset_body",
@@ -390,10 +270,7 @@ mod tests {
     fn every_text_stands_there_once_in_both_languages() {
         for (index, (key, en, sw)) in TEXTS.iter().enumerate() {
             assert!(!en.is_empty() && !sw.is_empty(), "{key}");
-            assert!(
-                TEXTS[..index].iter().all(|(other, ..)| other != key),
-                "{key} stands there twice"
-            );
+            assert!(TEXTS[..index].iter().all(|(other, ..)| other != key), "{key} stands there twice");
             for place in ["{name}", "{inviter}", "{organisation}", "{seconds}"] {
                 assert_eq!(en.contains(place), sw.contains(place), "{key} {place}");
             }

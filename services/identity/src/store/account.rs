@@ -66,12 +66,7 @@ pub async fn insert(conn: &mut PgConnection, new: &NewAccount<'_>) -> Result<boo
 }
 
 /// A new password, set by its person.
-pub async fn set_password(
-    conn: &mut PgConnection,
-    id: Uuid,
-    hash: &str,
-    at: DateTime<Utc>,
-) -> Result<(), DbError> {
+pub async fn set_password(conn: &mut PgConnection, id: Uuid, hash: &str, at: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query(
         "update identity.account set password_hash = $2, password_changed_at = $3, version = version + 1 where id = $1",
     )
@@ -96,12 +91,10 @@ pub async fn rehash(conn: &mut PgConnection, id: Uuid, old: &str, new: &str) -> 
 
 /// The address was proven now, by a link that was mailed to it.
 pub async fn verify_email(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<(), DbError> {
-    sqlx::query(
-        "update identity.account set email_verified_at = $2 where id = $1 and email_verified_at is null",
-    )
-    .bind(id)
-    .bind(at)
-    .execute(conn)
-    .await?;
+    sqlx::query("update identity.account set email_verified_at = $2 where id = $1 and email_verified_at is null")
+        .bind(id)
+        .bind(at)
+        .execute(conn)
+        .await?;
     Ok(())
 }

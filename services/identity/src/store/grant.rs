@@ -72,12 +72,7 @@ pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<Grant>, Db
 }
 
 /// Ends a family. True when it was alive.
-pub async fn revoke(
-    conn: &mut PgConnection,
-    id: Uuid,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> Result<bool, DbError> {
+pub async fn revoke(conn: &mut PgConnection, id: Uuid, reason: &str, now: DateTime<Utc>) -> Result<bool, DbError> {
     let updated = sqlx::query(
         "update identity.token_grant set revoked_at = $2, revoked_for = $3 where id = $1 and revoked_at is null",
     )
@@ -107,12 +102,10 @@ pub async fn insert_code(conn: &mut PgConnection, hash: &[u8; 32], code: &Code) 
 
 /// Which grant a code is of.
 pub async fn grant_of_code(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Uuid>, DbError> {
-    Ok(
-        sqlx::query_scalar("select grant_id from identity.authorization_code where hash = $1")
-            .bind(hash.as_slice())
-            .fetch_optional(conn)
-            .await?,
-    )
+    Ok(sqlx::query_scalar("select grant_id from identity.authorization_code where hash = $1")
+        .bind(hash.as_slice())
+        .fetch_optional(conn)
+        .await?)
 }
 
 /// The code; its grant is locked.
@@ -128,13 +121,12 @@ pub async fn code(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Cod
 
 /// Marks the code used. False when it was.
 pub async fn use_code(conn: &mut PgConnection, hash: &[u8; 32], now: DateTime<Utc>) -> Result<bool, DbError> {
-    let updated = sqlx::query(
-        "update identity.authorization_code set used_at = $2 where hash = $1 and used_at is null",
-    )
-    .bind(hash.as_slice())
-    .bind(now)
-    .execute(conn)
-    .await?;
+    let updated =
+        sqlx::query("update identity.authorization_code set used_at = $2 where hash = $1 and used_at is null")
+            .bind(hash.as_slice())
+            .bind(now)
+            .execute(conn)
+            .await?;
     Ok(updated.rows_affected() == 1)
 }
 
@@ -145,25 +137,21 @@ pub async fn insert_refresh(
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "insert into identity.refresh_token (hash, grant_id, issued_at, expires_at) values ($1, $2, $3, $4)",
-    )
-    .bind(hash.as_slice())
-    .bind(grant_id)
-    .bind(now)
-    .bind(expires_at)
-    .execute(conn)
-    .await?;
+    sqlx::query("insert into identity.refresh_token (hash, grant_id, issued_at, expires_at) values ($1, $2, $3, $4)")
+        .bind(hash.as_slice())
+        .bind(grant_id)
+        .bind(now)
+        .bind(expires_at)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
 pub async fn grant_of_refresh(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Uuid>, DbError> {
-    Ok(
-        sqlx::query_scalar("select grant_id from identity.refresh_token where hash = $1")
-            .bind(hash.as_slice())
-            .fetch_optional(conn)
-            .await?,
-    )
+    Ok(sqlx::query_scalar("select grant_id from identity.refresh_token where hash = $1")
+        .bind(hash.as_slice())
+        .fetch_optional(conn)
+        .await?)
 }
 
 /// The token with what became of its successor; its grant is locked.
@@ -217,9 +205,6 @@ pub async fn forget(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<u6
         .bind(before)
         .execute(&mut *conn)
         .await?;
-    sqlx::query("delete from identity.refresh_token where expires_at < $1")
-        .bind(before)
-        .execute(conn)
-        .await?;
+    sqlx::query("delete from identity.refresh_token where expires_at < $1").bind(before).execute(conn).await?;
     Ok(removed.rows_affected())
 }

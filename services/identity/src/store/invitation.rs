@@ -74,11 +74,7 @@ pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Invitation
 }
 
 /// One invitation of an organisation, locked.
-pub async fn lock(
-    conn: &mut PgConnection,
-    organisation_id: Uuid,
-    id: Uuid,
-) -> Result<Option<Invitation>, DbError> {
+pub async fn lock(conn: &mut PgConnection, organisation_id: Uuid, id: Uuid) -> Result<Option<Invitation>, DbError> {
     Ok(sqlx::query_as(
         "select id, organisation_id, email, name, roles, locale, state, counter, invited_by, expires_at, version
          from identity.invitation where organisation_id = $1 and id = $2 for update",

@@ -27,11 +27,7 @@ pub struct Member {
 }
 
 /// Records the wish for an organisation. The same id again keeps the first wish; false then.
-pub async fn insert(
-    conn: &mut PgConnection,
-    wish: &CreateOrganisation,
-    at: DateTime<Utc>,
-) -> Result<bool, DbError> {
+pub async fn insert(conn: &mut PgConnection, wish: &CreateOrganisation, at: DateTime<Utc>) -> Result<bool, DbError> {
     let inserted = sqlx::query(
         "insert into identity.organisation (id, name, wish, created_at) values ($1, $2, $3, $4) on conflict (id) do nothing",
     )
@@ -67,12 +63,11 @@ pub async fn wish(conn: &mut PgConnection, id: Uuid) -> Result<Option<(CreateOrg
 
 /// Tenancy has confirmed it. True the first time only.
 pub async fn confirm(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<bool, DbError> {
-    let updated =
-        sqlx::query("update identity.organisation set ready_at = $2 where id = $1 and ready_at is null")
-            .bind(id)
-            .bind(at)
-            .execute(conn)
-            .await?;
+    let updated = sqlx::query("update identity.organisation set ready_at = $2 where id = $1 and ready_at is null")
+        .bind(id)
+        .bind(at)
+        .execute(conn)
+        .await?;
     Ok(updated.rows_affected() == 1)
 }
 
@@ -127,11 +122,7 @@ pub async fn roles(
 }
 
 /// Whether an address belongs to a current member.
-pub async fn has_member(
-    conn: &mut PgConnection,
-    organisation_id: Uuid,
-    email: &str,
-) -> Result<bool, DbError> {
+pub async fn has_member(conn: &mut PgConnection, organisation_id: Uuid, email: &str) -> Result<bool, DbError> {
     Ok(sqlx::query_scalar(
         "select exists (select from identity.membership m join identity.account a on a.id = m.account_id
          where m.organisation_id = $1 and lower(a.email) = $2 and m.ended_at is null)",

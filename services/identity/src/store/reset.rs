@@ -66,9 +66,7 @@ pub async fn use_up(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Re
 }
 
 pub async fn forget(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<u64, DbError> {
-    let removed = sqlx::query("delete from identity.password_reset where expires_at < $1")
-        .bind(before)
-        .execute(conn)
-        .await?;
+    let removed =
+        sqlx::query("delete from identity.password_reset where expires_at < $1").bind(before).execute(conn).await?;
     Ok(removed.rows_affected())
 }

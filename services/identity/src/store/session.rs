@@ -70,12 +70,14 @@ pub async fn touch(
     organisation_id: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
-    sqlx::query("update identity.session set used_at = $3, organisation_id = coalesce($2, organisation_id) where id = $1")
-        .bind(id)
-        .bind(organisation_id)
-        .bind(now)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "update identity.session set used_at = $3, organisation_id = coalesce($2, organisation_id) where id = $1",
+    )
+    .bind(id)
+    .bind(organisation_id)
+    .bind(now)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -100,11 +102,7 @@ pub async fn end(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Resul
 }
 
 /// Ends all sessions and grants of a person: the password was set anew. Returns the sessions that were alive.
-pub async fn end_all(
-    conn: &mut PgConnection,
-    account_id: Uuid,
-    now: DateTime<Utc>,
-) -> Result<Vec<Uuid>, DbError> {
+pub async fn end_all(conn: &mut PgConnection, account_id: Uuid, now: DateTime<Utc>) -> Result<Vec<Uuid>, DbError> {
     let ended = sqlx::query_scalar(
         "update identity.session set ended_at = $2 where account_id = $1 and ended_at is null returning id",
     )
@@ -136,9 +134,11 @@ pub async fn is_alive(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> 
 
 /// Removes what ended or expired before `before`.
 pub async fn forget(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<u64, DbError> {
-    let removed = sqlx::query("delete from identity.session where expires_at < $1 or ended_at < $1 or used_at < $1 - interval '30 days'")
-        .bind(before)
-        .execute(conn)
-        .await?;
+    let removed = sqlx::query(
+        "delete from identity.session where expires_at < $1 or ended_at < $1 or used_at < $1 - interval '30 days'",
+    )
+    .bind(before)
+    .execute(conn)
+    .await?;
     Ok(removed.rows_affected())
 }

@@ -14,20 +14,14 @@ pub struct StoredKey {
 }
 
 pub async fn all(conn: &mut PgConnection) -> Result<Vec<StoredKey>, DbError> {
-    Ok(sqlx::query_as(
-        "select id, algorithm, state, sealed from identity.signing_key order by created_at desc, id",
-    )
-    .fetch_all(conn)
-    .await?)
+    Ok(sqlx::query_as("select id, algorithm, state, sealed from identity.signing_key order by created_at desc, id")
+        .fetch_all(conn)
+        .await?)
 }
 
 /// Stores an active key unless there is one of this algorithm already: of two processes that start at once, the
 /// first one's key is everybody's.
-pub async fn insert_active(
-    conn: &mut PgConnection,
-    key: &StoredKey,
-    at: DateTime<Utc>,
-) -> Result<(), DbError> {
+pub async fn insert_active(conn: &mut PgConnection, key: &StoredKey, at: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query(
         "insert into identity.signing_key (id, algorithm, state, sealed, created_at) values ($1, $2, 'active', $3, $4)
          on conflict do nothing",

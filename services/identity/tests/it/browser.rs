@@ -14,11 +14,7 @@ pub struct Browser {
 
 impl Browser {
     pub fn new(origin: &str) -> Browser {
-        let http = Client::builder()
-            .cookie_store(true)
-            .redirect(Policy::none())
-            .build()
-            .unwrap();
+        let http = Client::builder().cookie_store(true).redirect(Policy::none()).build().unwrap();
         Browser {
             http,
             origin: origin.to_owned(),
@@ -38,34 +34,17 @@ impl Browser {
 
     /// Fills in the page's first form and sends it.
     pub async fn submit(&mut self, typed: &[(&str, &str)]) -> &mut Browser {
-        let form = self
-            .html
-            .split("<form")
-            .nth(1)
-            .expect("a form")
-            .split("</form>")
-            .next()
-            .unwrap()
-            .to_owned();
+        let form = self.html.split("<form").nth(1).expect("a form").split("</form>").next().unwrap().to_owned();
         let action = attribute(form.split('>').next().unwrap(), "action").unwrap_or_else(|| self.url.clone());
         let mut fields: Vec<(String, String)> = Vec::new();
-        for input in form
-            .split("<input")
-            .skip(1)
-            .map(|rest| rest.split('>').next().unwrap())
-        {
+        for input in form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap()) {
             let name = attribute(input, "name").expect("a name");
-            let unticked =
-                attribute(input, "type").as_deref() == Some("checkbox") && !input.contains(" checked");
+            let unticked = attribute(input, "type").as_deref() == Some("checkbox") && !input.contains(" checked");
             if !unticked && !typed.iter().any(|(known, _)| *known == name) {
                 fields.push((name, attribute(input, "value").unwrap_or_default()));
             }
         }
-        fields.extend(
-            typed
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        );
+        fields.extend(typed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         self.post(&action, &fields).await
     }
 
@@ -103,10 +82,7 @@ impl Browser {
 
     /// The page without what differs from request to request.
     pub fn bare(&self) -> String {
-        let token = attribute(
-            self.html.split("name=\"form_token\"").nth(1).unwrap_or_default(),
-            "value",
-        );
+        let token = attribute(self.html.split("name=\"form_token\"").nth(1).unwrap_or_default(), "value");
         token.map_or_else(|| self.html.clone(), |token| self.html.replace(&token, ""))
     }
 
@@ -122,19 +98,11 @@ impl Browser {
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let start = tag.find(&format!(" {name}=\""))? + name.len() + 3;
     let value = tag[start..].split('"').next()?;
-    Some(
-        value
-            .replace("&#x2f;", "/")
-            .replace("&amp;", "&")
-            .replace("&quot;", "\"")
-            .replace("&#x27;", "'"),
-    )
+    Some(value.replace("&#x2f;", "/").replace("&amp;", "&").replace("&quot;", "\"").replace("&#x27;", "'"))
 }
 
 /// A query parameter of an address.
 pub fn query(address: &str, name: &str) -> Option<String> {
     let url = Url::parse("http://x/").unwrap().join(address).unwrap();
-    url.query_pairs()
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

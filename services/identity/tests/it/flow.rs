@@ -20,19 +20,11 @@ pub struct App {
 pub const PORTAL_REDIRECT: &str = "https://portal.example/cb";
 
 pub fn web(app: &TestApp) -> App {
-    App {
-        id: "hitaji-web",
-        secret: None,
-        redirect_uri: format!("{}/callback", app.address),
-    }
+    App { id: "hitaji-web", secret: None, redirect_uri: format!("{}/callback", app.address) }
 }
 
 pub fn portal() -> App {
-    App {
-        id: "portal",
-        secret: Some("portal-secret"),
-        redirect_uri: PORTAL_REDIRECT.into(),
-    }
+    App { id: "portal", secret: Some("portal-secret"), redirect_uri: PORTAL_REDIRECT.into() }
 }
 
 /// A platform with a confidential client, a native one, and one that may only read pupils.
@@ -104,12 +96,7 @@ impl App {
     }
 
     pub async fn refresh(&self, app: &TestApp, token: &str) -> Reply {
-        self.post(
-            app,
-            "/oauth/token",
-            &[("grant_type", "refresh_token"), ("refresh_token", token)],
-        )
-        .await
+        self.post(app, "/oauth/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     }
 
     /// Tokens for a signed-in browser.
@@ -126,14 +113,10 @@ pub fn claims(token: &Value) -> Value {
 
 pub fn part(token: &str, index: usize) -> Value {
     use base64::Engine as _;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(token.split('.').nth(index).unwrap())
-        .unwrap();
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
 
 pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("no {name} in {value}"))
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
 }

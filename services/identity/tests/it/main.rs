@@ -1,8 +1,5 @@
 //! Identity through HTTP, against real PostgreSQL and a real mail catcher.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on fails here, and says where"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here, and says where")]
 
 mod authorize;
 mod browser;

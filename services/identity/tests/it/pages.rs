@@ -4,11 +4,8 @@ use crate::flow::{portal, start, web};
 use hitaji_testkit::PASSWORD;
 use std::time::Instant;
 
-const OWNER: &[(&str, &str)] = &[
-    ("organisation", "Shule ya Uhuru"),
-    ("name", "Amina Otieno"),
-    ("email", "amina@uhuru.example"),
-];
+const OWNER: &[(&str, &str)] =
+    &[("organisation", "Shule ya Uhuru"), ("name", "Amina Otieno"), ("email", "amina@uhuru.example")];
 
 fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     OWNER.iter().chain(more).copied().collect()
@@ -19,59 +16,26 @@ async fn somebody_signs_up_and_is_signed_in() {
     let app = start().await;
     let mut browser = Browser::new(&app.address);
     browser.open("/sign-up").await;
-    let place = [
-        ("country", "KE"),
-        ("currency", ""),
-        ("time_zone", ""),
-        ("products", "school"),
-        ("password", "short"),
-    ];
+    let place = [("country", "KE"), ("currency", ""), ("time_zone", ""), ("products", "school"), ("password", "short")];
     browser.submit(&with(&place)).await;
     assert_eq!(browser.status, 422);
     assert!(
-        browser.html.contains("value=\"Shule ya Uhuru\"")
-            && browser.html.contains("value=\"amina@uhuru.example\"")
+        browser.html.contains("value=\"Shule ya Uhuru\"") && browser.html.contains("value=\"amina@uhuru.example\"")
     );
-    assert!(
-        !browser.html.contains("value=\"short\""),
-        "a password is never written back"
-    );
-    let place = [
-        ("country", "UG"),
-        ("currency", ""),
-        ("time_zone", ""),
-        ("products", "school"),
-        ("password", PASSWORD),
-    ];
+    assert!(!browser.html.contains("value=\"short\""), "a password is never written back");
+    let place =
+        [("country", "UG"), ("currency", ""), ("time_zone", ""), ("products", "school"), ("password", PASSWORD)];
     let started = Instant::now();
     browser.submit(&with(&place)).await;
     println!("sign-up took {:?}", started.elapsed());
     assert_eq!(browser.leads(), "/");
-    let cookie = browser
-        .headers
-        .get_all("set-cookie")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let cookie = cookie
-        .into_iter()
-        .find(|cookie| cookie.starts_with("hitaji_session="))
-        .unwrap()
-        .to_owned();
-    assert!(
-        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"),
-        "{cookie}"
-    );
+    let cookie = browser.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    let cookie = cookie.into_iter().find(|cookie| cookie.starts_with("hitaji_session=")).unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"), "{cookie}");
     app.settle().await;
     let tokens = web(&app).tokens(&app, &mut browser, &[("prompt", "none")]).await;
-    let me = app
-        .client(tokens["access_token"].as_str().unwrap())
-        .get("/identity/v1/me")
-        .await
-        .ok();
-    assert_eq!(
-        me["organisation"]["currency"], "UGX",
-        "what is usual in the country"
-    );
+    let me = app.client(tokens["access_token"].as_str().unwrap()).get("/identity/v1/me").await.ok();
+    assert_eq!(me["organisation"]["currency"], "UGX", "what is usual in the country");
     assert_eq!(me["organisation"]["time_zone"], "Africa/Kampala");
 }
 
@@ -81,22 +45,11 @@ async fn a_form_of_another_browser_is_refused() {
     let school = app.organisation("Uhuru Academy").await;
     let (mut victim, mut attacker) = (Browser::new(&app.address), Browser::new(&app.address));
     attacker.open("/sign-in").await;
-    let token = attacker
-        .html
-        .split("name=\"form_token\" value=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap()
-        .to_owned();
+    let token =
+        attacker.html.split("name=\"form_token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let fields = |token: &str| {
-        [
-            ("form_token", token),
-            ("email", school.owner_email.as_str()),
-            ("password", PASSWORD),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        [("form_token", token), ("email", school.owner_email.as_str()), ("password", PASSWORD)]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
     };
     victim.open("/sign-in").await;
     for token in [token.as_str(), "", "x"] {
@@ -105,13 +58,7 @@ async fn a_form_of_another_browser_is_refused() {
     }
     attacker.post("/sign-in", &fields(&token)).await;
     assert_eq!(attacker.status, 303, "its own is good");
-    for page in [
-        "/sign-up",
-        "/forgot-password",
-        "/sign-in/organisation",
-        "/invitations/x",
-        "/reset-password/x",
-    ] {
+    for page in ["/sign-up", "/forgot-password", "/sign-in/organisation", "/invitations/x", "/reset-password/x"] {
         victim.post(page, &[]).await;
         assert_eq!(victim.status, 403, "{page}");
     }
@@ -138,11 +85,7 @@ async fn every_page_is_protected_and_speaks_both_languages() {
         );
         assert!(header("content-security-policy").contains("frame-ancestors 'none'"));
         assert_eq!(
-            (
-                header("x-frame-options"),
-                header("referrer-policy"),
-                header("cache-control")
-            ),
+            (header("x-frame-options"), header("referrer-policy"), header("cache-control")),
             ("DENY", "no-referrer", "no-store")
         );
         for forbidden in ["<script", " style=\"", "onclick", "http://", "https://"] {
@@ -153,22 +96,12 @@ async fn every_page_is_protected_and_speaks_both_languages() {
     browser.open("/sign-in?lang=sw").await;
     assert!(browser.html.contains("<html lang=\"sw\">") && browser.html.contains("Karibu tena"));
     browser.open("/sign-up").await;
-    assert!(
-        browser.html.contains("Anza na taasisi yako"),
-        "the choice is kept"
-    );
+    assert!(browser.html.contains("Anza na taasisi yako"), "the choice is kept");
     let mut other = Browser::new(&app.address);
-    other
-        .open(&portal().authorize(&[("ui_locales", "sw")]))
-        .await
-        .follow()
-        .await;
+    other.open(&portal().authorize(&[("ui_locales", "sw")])).await.follow().await;
     assert!(other.html.contains("Karibu tena"), "the client says which");
     let policy = other.headers["content-security-policy"].to_str().unwrap();
-    assert!(
-        policy.contains("form-action 'self' https://portal.example;"),
-        "the form ends at the client: {policy}"
-    );
+    assert!(policy.contains("form-action 'self' https://portal.example;"), "the form ends at the client: {policy}");
     let path = other
         .html
         .replace("&#x2f;", "/")
@@ -180,11 +113,6 @@ async fn every_page_is_protected_and_speaks_both_languages() {
         .unwrap()
         .to_owned();
     other.open(&format!("/assets-id/{path}")).await;
-    assert!(
-        other.headers["cache-control"]
-            .to_str()
-            .unwrap()
-            .contains("immutable")
-    );
+    assert!(other.headers["cache-control"].to_str().unwrap().contains("immutable"));
     assert_eq!(other.open("/assets-id/other.css").await.status, 404);
 }

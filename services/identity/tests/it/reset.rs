@@ -13,11 +13,7 @@ async fn a_new_password_ends_what_was_open() {
     old.sign_in(&school.owner_email, PASSWORD).await;
     let tokens = portal().tokens(&app, &mut old, &[]).await;
     let mut browser = Browser::new(&app.address);
-    browser
-        .open("/forgot-password")
-        .await
-        .submit(&[("email", &school.owner_email)])
-        .await;
+    browser.open("/forgot-password").await.submit(&[("email", &school.owner_email)]).await;
     assert_eq!(browser.status, 200);
     app.settle().await;
     let link = app.mailed_link(&school.owner_email).await;
@@ -28,14 +24,8 @@ async fn a_new_password_ends_what_was_open() {
     assert_eq!(browser.leads(), "/");
     app.settle().await;
     assert_eq!(browser.open(&link).await.status, 410, "a link is taken once");
-    portal()
-        .refresh(&app, text(&tokens, "refresh_token"))
-        .await
-        .refused(400);
-    app.client(text(&tokens, "access_token"))
-        .get("/identity/v1/me")
-        .await
-        .refused(401);
+    portal().refresh(&app, text(&tokens, "refresh_token")).await.refused(400);
+    app.client(text(&tokens, "access_token")).get("/identity/v1/me").await.refused(401);
     old.open(&portal().authorize(&[])).await;
     assert!(old.leads().starts_with("/sign-in"));
     let mut again = Browser::new(&app.address);
@@ -52,11 +42,7 @@ async fn a_stranger_learns_nothing_and_an_old_link_is_worthless() {
     let mut pages = Vec::new();
     for email in [school.owner_email.as_str(), "nobody@uhuru.example"] {
         let mut browser = Browser::new(&app.address);
-        browser
-            .open("/forgot-password")
-            .await
-            .submit(&[("email", email)])
-            .await;
+        browser.open("/forgot-password").await.submit(&[("email", email)]).await;
         pages.push((browser.status, browser.bare().replace(email, "")));
     }
     assert_eq!(pages[0], pages[1]);
@@ -67,24 +53,12 @@ async fn a_stranger_learns_nothing_and_an_old_link_is_worthless() {
     app.clock.set(at("2026-05-12T05:30:00Z"));
     assert_eq!(browser.open(&first).await.status, 410, "half an hour");
     app.clock.set(at("2026-05-12T05:20:00Z"));
-    browser
-        .open("/forgot-password")
-        .await
-        .submit(&[("email", &school.owner_email)])
-        .await;
+    browser.open("/forgot-password").await.submit(&[("email", &school.owner_email)]).await;
     app.settle().await;
-    assert_eq!(
-        browser.open(&first).await.status,
-        410,
-        "a newer one was asked for"
-    );
+    assert_eq!(browser.open(&first).await.status, 410, "a newer one was asked for");
     let second = app.mailed_link(&school.owner_email).await;
     assert_eq!(browser.open(&second).await.status, 200);
     let invitation = second.replace("/reset-password/", "/invitations/");
-    assert_eq!(
-        browser.open(&invitation).await.status,
-        410,
-        "another kind of link"
-    );
+    assert_eq!(browser.open(&invitation).await.status, 410, "another kind of link");
     assert_eq!(browser.open(&format!("{second}x")).await.status, 410);
 }

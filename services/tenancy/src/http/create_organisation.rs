@@ -18,7 +18,11 @@ pub async fn create(ctx: PlatformCtx, Body(body): Body<CreateOrganisation>) -> R
             return Err(error.into());
         }
         if wished_slug.is_some() || attempt == SLUG_ATTEMPTS {
-            return Err(Problem::field("/slug", "taken", "Another organisation has this short name. Choose another one."));
+            return Err(Problem::field(
+                "/slug",
+                "taken",
+                "Another organisation has this short name. Choose another one.",
+            ));
         }
         new.slug = domain::numbered(&base, attempt);
     }
@@ -41,7 +45,8 @@ pub async fn complete(databases: &Databases, id: TenantId) -> Result<Tenant, DbE
         traceparent: None,
         at: databases.clock().now(),
     };
-    let Begun::Fresh(mut tx) = Tx::begin(databases.control().await?, scope, None, databases.wake().clone()).await? else {
+    let Begun::Fresh(mut tx) = Tx::begin(databases.control().await?, scope, None, databases.wake().clone()).await?
+    else {
         return Err(DbError::Invalid("a transaction without a key began as a replay".into()));
     };
     if !databases.set_state(&mut tx, id, TenantState::Active).await? {

@@ -123,7 +123,8 @@ pub fn plan(pupils: &[Pupil], default: Code, exceptions: &[Exception]) -> Result
     if !errors.is_empty() {
         return Err(errors);
     }
-    let exceptions: HashMap<Uuid, &Exception> = exceptions.iter().map(|exception| (exception.student_id, exception)).collect();
+    let exceptions: HashMap<Uuid, &Exception> =
+        exceptions.iter().map(|exception| (exception.student_id, exception)).collect();
     let (mut changes, mut counts) = (Vec::new(), Counts::default());
     for pupil in pupils {
         let (wished, reason) = match exceptions.get(&pupil.student_id) {
@@ -177,8 +178,13 @@ mod tests {
 
     #[test]
     fn story_e1_counts_and_rates() {
-        let exceptions =
-            [except(1, Code::Absent), except(2, Code::Absent), except(3, Code::Absent), except(4, Code::Late), except(5, Code::Late)];
+        let exceptions = [
+            except(1, Code::Absent),
+            except(2, Code::Absent),
+            except(3, Code::Absent),
+            except(4, Code::Late),
+            except(5, Code::Late),
+        ];
         let plan = plan(&class(40), Code::Present, &exceptions).unwrap();
         assert_eq!(plan.counts, Counts { enrolled: 40, present: 35, absent: 2, late: 2, excused: 1 });
         assert_eq!(plan.changes.len(), 40);

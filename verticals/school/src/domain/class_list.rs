@@ -67,7 +67,8 @@ pub fn read(bytes: &[u8]) -> Result<(Vec<String>, Vec<Values>), FieldError> {
     if text.contains('\0') {
         return Err(malformed(1, "the file is not text"));
     }
-    let delimiter = if text.lines().next().is_some_and(|line| line.contains(';') && !line.contains(',')) { b';' } else { b',' };
+    let delimiter =
+        if text.lines().next().is_some_and(|line| line.contains(';') && !line.contains(',')) { b';' } else { b',' };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| csv_error(&error))?.clone();
     let columns: Vec<String> = header.iter().map(|name| name.to_lowercase().replace([' ', '-'], "_")).collect();
@@ -79,7 +80,11 @@ pub fn read(bytes: &[u8]) -> Result<(Vec<String>, Vec<Values>), FieldError> {
             continue;
         }
         if rows.len() == MAX_ROWS {
-            return Err(FieldError::new("", "too_many_rows", format!("A class list has at most {MAX_ROWS} rows; send it in parts.")));
+            return Err(FieldError::new(
+                "",
+                "too_many_rows",
+                format!("A class list has at most {MAX_ROWS} rows; send it in parts."),
+            ));
         }
         rows.push(columns.iter().cloned().zip(record.iter().map(str::to_owned)).collect());
     }
@@ -96,9 +101,10 @@ fn malformed(line: u64, message: &str) -> FieldError {
 fn csv_error(error: &csv::Error) -> FieldError {
     let line = error.position().map_or(1, csv::Position::line);
     match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            malformed(line, &format!("{len} values where the header has {expected_len}; is a comma or a quote too many?"))
-        }
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => malformed(
+            line,
+            &format!("{len} values where the header has {expected_len}; is a comma or a quote too many?"),
+        ),
         _ => malformed(line, "this cannot be read as CSV"),
     }
 }
@@ -106,15 +112,22 @@ fn csv_error(error: &csv::Error) -> FieldError {
 fn check_columns(columns: &[String]) -> Result<(), FieldError> {
     for (index, column) in columns.iter().enumerate() {
         if !all_columns().any(|known| known == column) {
-            let message = format!("There is no column `{column}`. Known ones: {}.", all_columns().collect::<Vec<_>>().join(", "));
+            let message =
+                format!("There is no column `{column}`. Known ones: {}.", all_columns().collect::<Vec<_>>().join(", "));
             return Err(FieldError::new(format!("/columns/{index}"), "unknown_column", message));
         }
         if columns[..index].contains(column) {
-            return Err(FieldError::new(format!("/columns/{index}"), "repeated_column", format!("The column `{column}` is there twice.")));
+            return Err(FieldError::new(
+                format!("/columns/{index}"),
+                "repeated_column",
+                format!("The column `{column}` is there twice."),
+            ));
         }
     }
     match COLUMNS[..REQUIRED].iter().find(|name| !columns.iter().any(|column| column == *name)) {
-        Some(missing) => Err(FieldError::new("/columns", "missing_column", format!("The column `{missing}` is missing."))),
+        Some(missing) => {
+            Err(FieldError::new("/columns", "missing_column", format!("The column `{missing}` is missing.")))
+        }
         None => Ok(()),
     }
 }
@@ -138,7 +151,8 @@ pub fn check(values: &Values, today: NaiveDate) -> Result<Row, Vec<FieldError>> 
     let stream = text("stream", 40);
     let date_of_birth = check_birth(values, today, &mut errors);
     let sex = check_sex(values, &mut errors);
-    let guardians = ["guardian1", "guardian2"].iter().filter_map(|prefix| check_guardian(values, prefix, &mut errors)).collect();
+    let guardians =
+        ["guardian1", "guardian2"].iter().filter_map(|prefix| check_guardian(values, prefix, &mut errors)).collect();
     if errors.is_empty() {
         Ok(Row { admission_number, first_name, last_name, date_of_birth, sex, year_group, stream, guardians })
     } else {
@@ -152,7 +166,8 @@ fn given<'a>(values: &'a Values, column: &str) -> Option<&'a str> {
 
 fn check_birth(values: &Values, today: NaiveDate, errors: &mut Vec<FieldError>) -> Option<NaiveDate> {
     let text = given(values, "date_of_birth")?;
-    let parsed = ["%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y"].iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok());
+    let parsed =
+        ["%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y"].iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok());
     let earliest = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default();
     match parsed {
         Some(date) if date <= today && date >= earliest => Some(date),
@@ -201,7 +216,10 @@ fn check_guardian(values: &Values, prefix: &str, errors: &mut Vec<FieldError>) -
         phone
     });
     let email = value("email").map(str::to_lowercase);
-    if email.as_ref().is_some_and(|email| email.split_once('@').is_none_or(|(user, host)| user.is_empty() || !host.contains('.'))) {
+    if email
+        .as_ref()
+        .is_some_and(|email| email.split_once('@').is_none_or(|(user, host)| user.is_empty() || !host.contains('.')))
+    {
         refuse("email", "malformed", "This is not an e-mail address.");
     }
     let relation = match value("relation").map(str::to_lowercase).as_deref() {
@@ -255,7 +273,8 @@ mod tests {
 
     #[test]
     fn a_good_row_is_normalised() {
-        let row = check(&rows("A1, Amina ,Otieno,27/03/2014,F,7,7 East,Grace Otieno,0712 345 678,yes\n")[0], today()).unwrap();
+        let row = check(&rows("A1, Amina ,Otieno,27/03/2014,F,7,7 East,Grace Otieno,0712 345 678,yes\n")[0], today())
+            .unwrap();
         assert_eq!(row.date_of_birth.unwrap().to_string(), "2014-03-27");
         assert_eq!((row.sex, row.first_name.as_str()), (Some("female"), "Amina"));
         assert_eq!(row.guardians[0].phone.as_deref(), Some("+254712345678"));

@@ -58,7 +58,11 @@ struct TrendPoint {
     rate: Option<String>,
 }
 
-pub async fn read(ctx: Ctx, Segments(date): Segments<NaiveDate>, Params(params): Params<DayParams>) -> Result<Answer, Problem> {
+pub async fn read(
+    ctx: Ctx,
+    Segments(date): Segments<NaiveDate>,
+    Params(params): Params<DayParams>,
+) -> Result<Answer, Problem> {
     ctx.require(EVERYONE)?;
     let roll_call = params.roll_call.as_str();
     let mut conn = ctx.read().await?;

@@ -86,7 +86,8 @@ pub async fn upload(ctx: Ctx, Params(params): Params<UploadParams>, upload: Uplo
     }
     let (columns, rows) = domain::read(&upload.bytes).map_err(|error| Problem::validation(vec![error]))?;
     let mut tx = ctx.tx().await?;
-    let numbers: Vec<&str> = rows.iter().filter_map(|row| row.get("admission_number").map(|text| text.trim())).collect();
+    let numbers: Vec<&str> =
+        rows.iter().filter_map(|row| row.get("admission_number").map(|text| text.trim())).collect();
     let known = store::known_pupils(&mut tx, &numbers, ctx.business_date()).await?;
     let mut seen = HashMap::new();
     let mut checked = Vec::with_capacity(rows.len());
@@ -155,7 +156,8 @@ pub async fn correct(
     let repeats = store::same_admission(&mut tx, id, row_number, &admission).await?.filter(|_| !admission.is_empty());
     let known = store::known_pupils(&mut tx, &[&admission], ctx.business_date()).await?;
     let row = check(row_number, values, &known, repeats, ctx.business_date());
-    let out = RowOut { row_number, action: row.action.to_owned(), values: row.values.clone(), errors: row.errors.clone() };
+    let out =
+        RowOut { row_number, action: row.action.to_owned(), values: row.values.clone(), errors: row.errors.clone() };
     store::put_rows(&mut tx, id, &[row]).await?;
     ctx.commit(tx, Answer::ok(&out)).await
 }
@@ -179,7 +181,10 @@ pub async fn apply(ctx: Ctx, Id(id): Id, Body(body): Body<ApplyIn>) -> Result<An
         let (rows, skipped) = valid_rows(&ctx, &mut tx, id, body.skip_invalid).await?;
         let today = ctx.business_date();
         let year = class_list_apply::year_of(&mut tx, today).await?.ok_or_else(|| {
-            Problem::new(ErrorCode::Validation, "No academic year has today in it. Make one first, then apply the list.")
+            Problem::new(
+                ErrorCode::Validation,
+                "No academic year has today in it. Make one first, then apply the list.",
+            )
         })?;
         let numbers: Vec<&str> = rows.iter().map(|row| row.admission_number.as_str()).collect();
         let known = store::known_pupils(&mut tx, &numbers, today).await?;
@@ -218,7 +223,10 @@ pub async fn template() -> impl axum::response::IntoResponse {
     let example = "A-001,Amina,Otieno,2014-03-27,Grade 7,7 East,female,Grace Otieno,+254712345678,grace@example.org,mother,yes,,,,,";
     let header = domain::all_columns().collect::<Vec<_>>().join(",");
     (
-        [("content-type", "text/csv; charset=utf-8"), ("content-disposition", "attachment; filename=\"class-list.csv\"")],
+        [
+            ("content-type", "text/csv; charset=utf-8"),
+            ("content-disposition", "attachment; filename=\"class-list.csv\""),
+        ],
         format!("{header}\r\n{example}\r\n"),
     )
 }
@@ -246,7 +254,13 @@ fn patched(mut values: Values, patch: Map<String, Value>) -> Result<Values, Prob
         match value {
             Value::Null => values.remove(&column),
             Value::String(text) if text.chars().count() <= 500 => values.insert(column, text),
-            _ => return Err(Problem::validation(vec![FieldError::new(format!("/{column}"), "malformed", "Send a text.")])),
+            _ => {
+                return Err(Problem::validation(vec![FieldError::new(
+                    format!("/{column}"),
+                    "malformed",
+                    "Send a text.",
+                )]));
+            }
         };
     }
     Ok(values)
@@ -262,7 +276,8 @@ fn check(
 ) -> NewRow {
     let mut checked = domain::check(&values, today);
     if let Some(other) = repeats {
-        let error = FieldError::new("/admission_number", "repeated", format!("Row {other} has this admission number too."));
+        let error =
+            FieldError::new("/admission_number", "repeated", format!("Row {other} has this admission number too."));
         checked = Err(checked.err().unwrap_or_default().into_iter().chain([error]).collect());
     }
     let (action, errors) = match &checked {

@@ -128,7 +128,9 @@ async fn write(
 
 fn id_taken(error: hitaji_db::DbError) -> Problem {
     match error.constraint() {
-        Some("attendance_register_pkey") => Problem::field("/id", "taken", "Another register has this id. Make a new one."),
+        Some("attendance_register_pkey") => {
+            Problem::field("/id", "taken", "Another register has this id. Make a new one.")
+        }
         _ => error.into(),
     }
 }
@@ -154,11 +156,17 @@ async fn announce(
         after: Some(json!({"version": register.version, "counts": plan.counts, "changes": changes}).to_string()),
     });
     tx.emit(register.id, &marked(body, day, register, plan.counts));
-    let was_absent = |change: &&attendance::Change| change.previous.as_ref().is_some_and(|mark| mark.code == Code::Absent);
+    let was_absent =
+        |change: &&attendance::Change| change.previous.as_ref().is_some_and(|mark| mark.code == Code::Absent);
     let absent: Vec<Uuid> =
         plan.changes.iter().filter(|change| change.code == Code::Absent).map(|change| change.student_id).collect();
-    let arrived_late: Vec<Uuid> =
-        plan.changes.iter().filter(|change| change.code == Code::Late).filter(was_absent).map(|change| change.student_id).collect();
+    let arrived_late: Vec<Uuid> = plan
+        .changes
+        .iter()
+        .filter(|change| change.code == Code::Late)
+        .filter(was_absent)
+        .map(|change| change.student_id)
+        .collect();
     // A register written up later must not send messages about days gone by.
     if body.date != ctx.business_date() || (absent.is_empty() && arrived_late.is_empty()) {
         return Ok(());
@@ -207,6 +215,7 @@ fn answer(body: &RegisterIn, day: &ClassDay, register: &Register, counts: Counts
 /// 412 with the sheet as it is now, so that the sender can merge.
 async fn stale(ctx: &Ctx, tx: &mut Tx, roll: RollCall<'_>, day: &ClassDay) -> Result<Problem, Problem> {
     let current = sheet(ctx, tx, roll, day).await?;
-    let problem = Problem::new(ErrorCode::Stale, "Somebody changed this register meanwhile. Compare and send yours again.");
+    let problem =
+        Problem::new(ErrorCode::Stale, "Somebody changed this register meanwhile. Compare and send yours again.");
     Ok(problem.with("current", serde_json::to_value(current).map_err(Problem::internal)?))
 }

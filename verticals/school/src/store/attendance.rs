@@ -58,7 +58,11 @@ impl Register {
 }
 
 /// A class that the viewer reaches, with the day's circumstances.
-pub async fn class_day(conn: &mut PgConnection, roll: RollCall<'_>, viewer: Viewer) -> Result<Option<ClassDay>, DbError> {
+pub async fn class_day(
+    conn: &mut PgConnection,
+    roll: RollCall<'_>,
+    viewer: Viewer,
+) -> Result<Option<ClassDay>, DbError> {
     Ok(sqlx::query_as(
         "select stream.name as stream_name,
              (select closure.name from school.closure where daterange(starts_on, ends_on) @> $2 limit 1) as closure,
@@ -376,7 +380,8 @@ pub async fn marks(
     today: NaiveDate,
     query: &MarkQuery,
 ) -> Result<Vec<MarkRow>, DbError> {
-    let (date, student, roll_call) = query.after.clone().map_or((None, None, None), |(date, student, roll)| (Some(date), Some(student), Some(roll)));
+    let (date, student, roll_call) =
+        query.after.clone().map_or((None, None, None), |(date, student, roll)| (Some(date), Some(student), Some(roll)));
     Ok(sqlx::query_as(
         "select mark.student_id, student.first_name || ' ' || student.last_name as student_name, mark.date, mark.roll_call,
              mark.register_id, mark.code, mark.reason, mark.version, mark.recorded_at

@@ -101,7 +101,11 @@ pub async fn away(conn: &mut PgConnection, date: NaiveDate, roll_call: &str) -> 
 }
 
 /// Counts of the last ten days with registers up to `date`, oldest first.
-pub async fn trend(conn: &mut PgConnection, date: NaiveDate, roll_call: &str) -> Result<Vec<(NaiveDate, Counts)>, DbError> {
+pub async fn trend(
+    conn: &mut PgConnection,
+    date: NaiveDate,
+    roll_call: &str,
+) -> Result<Vec<(NaiveDate, Counts)>, DbError> {
     let rows: Vec<(NaiveDate, i64, i64, i64, i64, i64)> = sqlx::query_as(
         "select date, sum(enrolled), sum(present), sum(absent), sum(late), sum(excused)
          from school.attendance_register where roll_call = $2 and date <= $1 and date > $1 - 60

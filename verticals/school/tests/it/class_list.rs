@@ -52,7 +52,11 @@ async fn row_errors_are_shown_corrected_and_then_applied() {
 
     let half = school.owner.patch(&path(&import, "/rows/2"), None, &json!({"last_name": "Barasa"})).await.ok();
     assert_eq!((&half["action"], &half["errors"][0]["pointer"]), (&json!("invalid"), &json!("/date_of_birth")));
-    for (row, patch) in [(2, json!({"date_of_birth": null})), (3, json!({"admission_number": "A3"})), (4, json!({"guardian1_phone": "0712345678"}))] {
+    for (row, patch) in [
+        (2, json!({"date_of_birth": null})),
+        (3, json!({"admission_number": "A3"})),
+        (4, json!({"guardian1_phone": "0712345678"})),
+    ] {
         let row = school.owner.patch(&path(&import, &format!("/rows/{row}")), None, &patch).await.ok();
         assert_eq!((&row["action"], &row["errors"]), (&json!("create"), &json!([])));
     }
@@ -63,7 +67,10 @@ async fn row_errors_are_shown_corrected_and_then_applied() {
     }
     let applied = school.owner.post_once(&path(&import, "/apply"), "now-it-is-good", &json!({})).await.ok();
     assert_eq!((&applied["status"], &applied["result"]["students_created"]), (&json!("applied"), &json!(4)));
-    assert_eq!((&applied["result"]["guardians_created"], &applied["result"]["enrolments_created"]), (&json!(1), &json!(4)));
+    assert_eq!(
+        (&applied["result"]["guardians_created"], &applied["result"]["enrolments_created"]),
+        (&json!(1), &json!(4))
+    );
     assert_eq!(count(&school, "student").await, 4);
     school.owner.patch(&path(&import, "/rows/2"), None, &json!({"last_name": "Late"})).await.refused(409);
     school.owner.post(&path(&import, "/discard"), &json!({})).await.refused(409);
@@ -109,10 +116,12 @@ async fn the_same_file_again_changes_nothing_and_another_one_only_what_differs()
     let applied = school.owner.post_once(&path(&again, "/apply"), "same-again", &json!({})).await.ok();
     let nothing = json!({"students_created": 0, "students_updated": 0, "guardians_created": 0, "enrolments_created": 0, "skipped": 0});
     assert_eq!(applied["result"], nothing);
-    let versions = school.rows("select distinct version from school.student union select version from school.enrolment").await;
+    let versions =
+        school.rows("select distinct version from school.student union select version from school.enrolment").await;
     assert_eq!(versions, [json!({"version": 1})]);
 
-    let moved = good_list(11).replace("A3,Amina,Otieno 3,2014-03-27,Grade 2,2 East", "A3,Amina,Mwangi,2014-03-27,Grade 1,1 East");
+    let moved = good_list(11)
+        .replace("A3,Amina,Otieno 3,2014-03-27,Grade 2,2 East", "A3,Amina,Mwangi,2014-03-27,Grade 1,1 East");
     let import = school.owner.post_csv(IMPORTS, moved).await.ok();
     assert_eq!(import["counts"], counts(11, 0, 1, 1, 9));
     let applied = school.owner.post_once(&path(&import, "/apply"), "moved-one", &json!({})).await.ok();
@@ -120,7 +129,10 @@ async fn the_same_file_again_changes_nothing_and_another_one_only_what_differs()
     assert_eq!(applied["result"], some);
     let a3 = school.student("A3").await;
     let enrolled = school.owner.get(&format!("/school/v1/enrolments?student={a3}")).await.ok();
-    assert_eq!((enrolled["data"].as_array().map(Vec::len), &enrolled["data"][0]["stream"]["title"]), (Some(1), &json!("1 East")));
+    assert_eq!(
+        (enrolled["data"].as_array().map(Vec::len), &enrolled["data"][0]["stream"]["title"]),
+        (Some(1), &json!("1 East"))
+    );
     school.app.settle().await;
 }
 
@@ -161,7 +173,8 @@ async fn invalid_rows_can_be_left_out_and_a_list_put_aside() {
     assert_eq!(discarded["status"], "discarded");
     school.owner.post_once(&path(&aside, "/apply"), "after-discard", &json!({"skip_invalid": true})).await.refused(409);
     let import = school.owner.post_csv(IMPORTS, csv).await.ok();
-    let applied = school.owner.post_once(&path(&import, "/apply"), "with-skipping", &json!({"skip_invalid": true})).await.ok();
+    let applied =
+        school.owner.post_once(&path(&import, "/apply"), "with-skipping", &json!({"skip_invalid": true})).await.ok();
     assert_eq!((&applied["result"]["students_created"], &applied["result"]["skipped"]), (&json!(1), &json!(1)));
     let read = school.owner.get(&path(&import, "")).await;
     assert_eq!((&read.body, read.header("etag")), (&applied, Some("\"2\"")));
@@ -185,7 +198,8 @@ async fn files_that_cannot_be_read_are_refused_whole() {
         ("application/json", b"{}".to_vec(), 415, "unsupported_media_type", ""),
     ];
     for (content_type, bytes, status, code, pointer) in cases {
-        let request = school.owner.request(http::Method::POST, IMPORTS).header("content-type", content_type).body(bytes);
+        let request =
+            school.owner.request(http::Method::POST, IMPORTS).header("content-type", content_type).body(bytes);
         let refusal = send(request).await.refused(status);
         let (found_code, found_pointer) = match refusal["errors"][0].as_object() {
             Some(error) => (&error["code"], error["pointer"].as_str().unwrap_or_default()),

@@ -9,7 +9,8 @@ async fn world() -> School {
     for n in 0..12 {
         let (first, last) = (["Asha", "Brian", "Chebet"][n % 3], ["Kamau", "Otieno"][n / 3 % 2]);
         let sex = if n % 3 == 1 { "male" } else { "female" };
-        let mut pupil = json!({"admission_number": format!("P{n:02}"), "first_name": first, "last_name": last, "sex": sex});
+        let mut pupil =
+            json!({"admission_number": format!("P{n:02}"), "first_name": first, "last_name": last, "sex": sex});
         if n % 4 != 0 {
             pupil["date_of_birth"] = json!(format!("201{}-03-0{}", n % 3, n % 2 + 1));
         }
@@ -45,8 +46,14 @@ fn ids(rows: &[Value]) -> Vec<&str> {
 async fn every_sort_pages_completely_while_rows_come_in() {
     let school = world().await;
     let sorts = [
-        "last_name", "-last_name", "date_of_birth", "-date_of_birth", "last_name,-date_of_birth", "-date_of_birth,first_name",
-        "date_of_birth,last_name,-first_name", "-first_name,-admission_number",
+        "last_name",
+        "-last_name",
+        "date_of_birth",
+        "-date_of_birth",
+        "last_name,-date_of_birth",
+        "-date_of_birth,first_name",
+        "date_of_birth,last_name,-first_name",
+        "-first_name,-admission_number",
     ];
     let mut late = 0;
     for sort in sorts {
@@ -63,7 +70,8 @@ async fn every_sort_pages_completely_while_rows_come_in() {
             // Somewhere in the order, before or after the cursor; one of them without a date.
             late += 1;
             let last = ["Aa", "Kamau", "Zz"][late % 3];
-            let mut pupil = json!({"admission_number": format!("L{late:03}"), "first_name": "Brian", "last_name": last});
+            let mut pupil =
+                json!({"admission_number": format!("L{late:03}"), "first_name": "Brian", "last_name": last});
             if late % 2 == 0 {
                 pupil["date_of_birth"] = json!("2011-03-02");
             }
@@ -82,7 +90,11 @@ async fn every_sort_pages_completely_while_rows_come_in() {
 #[tokio::test]
 async fn filters_operators_and_search_find_what_they_say() {
     let school = world().await;
-    school.owner.post("/school/v1/students", &json!({"admission_number": "100%_x", "first_name": "Per", "last_name": "Cent"})).await.ok();
+    school
+        .owner
+        .post("/school/v1/students", &json!({"admission_number": "100%_x", "first_name": "Per", "last_name": "Cent"}))
+        .await
+        .ok();
     let cases = [
         ("sex=male", "P01 P04 P07 P10"),
         ("admission_number=P03,P05", "P03 P05"),
@@ -103,8 +115,13 @@ async fn filters_operators_and_search_find_what_they_say() {
         ("status=left", ""),
     ];
     for (query, expected) in cases {
-        let page = school.owner.get(&format!("/school/v1/students?sort=admission_number&count=true&{}", query.replace(' ', "+"))).await.ok();
-        let found: Vec<&str> = page["data"].as_array().into_iter().flatten().filter_map(|row| row["admission_number"].as_str()).collect();
+        let page = school
+            .owner
+            .get(&format!("/school/v1/students?sort=admission_number&count=true&{}", query.replace(' ', "+")))
+            .await
+            .ok();
+        let found: Vec<&str> =
+            page["data"].as_array().into_iter().flatten().filter_map(|row| row["admission_number"].as_str()).collect();
         assert_eq!(found.join(" "), expected, "{query}");
         assert_eq!(page["page"]["total"], found.len(), "{query}");
     }
@@ -115,10 +132,35 @@ async fn filters_operators_and_search_find_what_they_say() {
 async fn what_a_list_does_not_know_is_refused() {
     let school = world().await;
     let refused = [
-        "colour=red", "shoe[gte]=1", "first_name=Asha", "date_of_birth[like]=2", "date_of_birth[gte=2011-01-01", "date_of_birth=yesterday",
-        "date_of_birth=2011-3-1",         "date_of_birth[gte]=2011-13-01", "household=me", "sex=other", "sort=colour", "sort=", "sort=sex", "limit=0", "limit=201", "limit=-1",
-        "limit=ten", "limit=", "count=maybe", "date_of_birth[null]=perhaps", "cursor=", "cursor=nonsense", "date_of_birth[gte]=-9999-01-01",
-        "date_of_birth[gte]=%2B99999-01-01", "national_id=%00", "q=%00", "q=%FF", "%FF=1", "q=%zz",
+        "colour=red",
+        "shoe[gte]=1",
+        "first_name=Asha",
+        "date_of_birth[like]=2",
+        "date_of_birth[gte=2011-01-01",
+        "date_of_birth=yesterday",
+        "date_of_birth=2011-3-1",
+        "date_of_birth[gte]=2011-13-01",
+        "household=me",
+        "sex=other",
+        "sort=colour",
+        "sort=",
+        "sort=sex",
+        "limit=0",
+        "limit=201",
+        "limit=-1",
+        "limit=ten",
+        "limit=",
+        "count=maybe",
+        "date_of_birth[null]=perhaps",
+        "cursor=",
+        "cursor=nonsense",
+        "date_of_birth[gte]=-9999-01-01",
+        "date_of_birth[gte]=%2B99999-01-01",
+        "national_id=%00",
+        "q=%00",
+        "q=%FF",
+        "%FF=1",
+        "q=%zz",
     ];
     for query in refused {
         let refusal = school.owner.get(&format!("/school/v1/students?{query}")).await;
@@ -133,10 +175,15 @@ async fn a_cursor_fits_only_the_list_that_gave_it() {
     let school = world().await;
     let page = school.owner.get("/school/v1/students?limit=4&sort=-last_name&sex=female").await;
     let cursor = page.body["page"]["next"].as_str().expect("a next page").to_owned();
-    let link = page.header("link").and_then(|link| link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")).expect("a link");
+    let link =
+        page.header("link").and_then(|link| link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")).expect("a link");
     let by_link = school.owner.get(link).await.ok();
     // Another limit and the wish for a total are the same list; the order of parameters says nothing.
-    let same = school.owner.get(&format!("/school/v1/students?sex=female&cursor={cursor}&sort=-last_name&limit=4&count=true")).await.ok();
+    let same = school
+        .owner
+        .get(&format!("/school/v1/students?sex=female&cursor={cursor}&sort=-last_name&limit=4&count=true"))
+        .await
+        .ok();
     assert_eq!((&by_link["data"], &same["page"]["total"]), (&same["data"], &json!(8)));
 
     let mut bent = cursor.clone().into_bytes();
@@ -144,13 +191,20 @@ async fn a_cursor_fits_only_the_list_that_gave_it() {
         let kept = bent[index];
         bent[index] = if kept == b'A' { b'B' } else { b'A' };
         let text = String::from_utf8(bent.clone()).expect("ASCII");
-        let refusal = school.owner.get(&format!("/school/v1/students?limit=4&sort=-last_name&sex=female&cursor={text}")).await.refused(400);
+        let refusal = school
+            .owner
+            .get(&format!("/school/v1/students?limit=4&sort=-last_name&sex=female&cursor={text}"))
+            .await
+            .refused(400);
         assert_eq!(refusal["code"], "invalid_cursor", "character {index}");
         bent[index] = kept;
     }
     let elsewhere = [
-        "students?limit=4&sort=-last_name&sex=male", "students?limit=4&sort=last_name&sex=female", "students?limit=4&sort=-last_name",
-        "students?limit=4&sort=-last_name&sex=female&q=a", "guardians?limit=4",
+        "students?limit=4&sort=-last_name&sex=male",
+        "students?limit=4&sort=last_name&sex=female",
+        "students?limit=4&sort=-last_name",
+        "students?limit=4&sort=-last_name&sex=female&q=a",
+        "guardians?limit=4",
     ];
     for other in elsewhere {
         let refusal = school.owner.get(&format!("/school/v1/{other}&cursor={cursor}")).await.refused(400);

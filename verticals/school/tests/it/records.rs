@@ -38,7 +38,10 @@ async fn a_record_lives_and_leaves_its_trace() {
     let read = school.owner.get(&path).await;
     assert_eq!((&read.body, read.header("etag")), (&made.body, Some("\"1\"")));
     let changed = school.owner.patch(&path, Some(1), &json!({"last_name": " Mwangi ", "sex": "female"})).await;
-    assert_eq!((changed.status, changed.header("etag"), &changed.body["last_name"]), (200, Some("\"2\""), &json!("Mwangi")));
+    assert_eq!(
+        (changed.status, changed.header("etag"), &changed.body["last_name"]),
+        (200, Some("\"2\""), &json!("Mwangi"))
+    );
     let nothing = school.owner.patch(&path, Some(2), &json!({})).await;
     assert_eq!((nothing.status, &nothing.body), (200, &changed.body));
     assert_eq!(delete(&school, &path, Some(2)).await.status, 204);
@@ -55,7 +58,9 @@ async fn a_record_lives_and_leaves_its_trace() {
     assert_eq!(trail[1]["before"], json!({"last_name": "Otieno", "sex": null}), "only what changed");
     assert_eq!(trail[1]["after"], json!({"last_name": "Mwangi", "sex": "female"}));
     assert_eq!((&trail[2]["before"], &trail[2]["after"]), (&changed.body, &Value::Null));
-    let published = school.rows(&format!("select type, data, service from hitaji.outbox where subject = '{id}' order by position")).await;
+    let published = school
+        .rows(&format!("select type, data, service from hitaji.outbox where subject = '{id}' order by position"))
+        .await;
     let expected = [
         json!({"type": "school.student.created.v1", "service": "school", "data": {"id": id, "version": 1}}),
         json!({"type": "school.student.updated.v1", "service": "school", "data": {"id": id, "version": 2, "changed": ["last_name", "sex"]}}),
@@ -83,7 +88,10 @@ async fn a_client_made_id_makes_one_record() {
 
     let with_key = school.owner.post_once(STUDENTS, "a-key-for-a-pupil", &pupil("A2")).await;
     let replay = school.owner.post_once(STUDENTS, "a-key-for-a-pupil", &pupil("A2")).await;
-    assert_eq!((replay.status, &replay.body, replay.header("idempotent-replayed")), (201, &with_key.body, Some("true")));
+    assert_eq!(
+        (replay.status, &replay.body, replay.header("idempotent-replayed")),
+        (201, &with_key.body, Some("true"))
+    );
     let reused = school.owner.post_once(STUDENTS, "a-key-for-a-pupil", &pupil("A3")).await.refused(422);
     assert_eq!(reused["code"], "idempotency_key_reused");
     assert_eq!(school.all(&school.owner, "students", "").await.len(), 2);
@@ -95,20 +103,26 @@ async fn versions_protect_against_lost_changes() {
     let school = School::empty().await;
     let made = school.owner.post(STUDENTS, &pupil("A1")).await.ok();
     let path = one(&made["id"]);
-    for refusal in [school.owner.patch(&path, None, &json!({"sex": "male"})).await, delete(&school, &path, None).await] {
+    for refusal in [school.owner.patch(&path, None, &json!({"sex": "male"})).await, delete(&school, &path, None).await]
+    {
         assert_eq!(refusal.refused(428)["code"], "precondition_required");
     }
     let current = school.owner.patch(&path, Some(1), &json!({"sex": "male"})).await.ok();
-    for refusal in [school.owner.patch(&path, Some(1), &json!({"sex": "female"})).await, delete(&school, &path, Some(1)).await] {
+    for refusal in
+        [school.owner.patch(&path, Some(1), &json!({"sex": "female"})).await, delete(&school, &path, Some(1)).await]
+    {
         let refusal = refusal.refused(412);
         assert_eq!((&refusal["code"], &refusal["current"]), (&json!("stale"), &current));
     }
-    let weak = school.owner.request(http::Method::PATCH, &path).header("if-match", "W/\"2\"").json(&json!({"sex": "female"}));
+    let weak =
+        school.owner.request(http::Method::PATCH, &path).header("if-match", "W/\"2\"").json(&json!({"sex": "female"}));
     hitaji_testkit::send(weak).await.refused(412);
 
     let writers = (0..8).map(|n| {
         let (client, path) = (school.owner.clone(), path.clone());
-        tokio::spawn(async move { client.patch(&path, Some(2), &json!({"preferred_name": format!("Name {n}")})).await.status })
+        tokio::spawn(async move {
+            client.patch(&path, Some(2), &json!({"preferred_name": format!("Name {n}")})).await.status
+        })
     });
     let mut statuses = Vec::new();
     for writer in writers.collect::<Vec<_>>() {
@@ -132,19 +146,28 @@ async fn a_merge_patch_clears_what_is_null_and_refuses_what_it_does_not_know() {
     let mut body = pupil("A1");
     (body["sex"], body["status"], body["national_id"]) = (json!("female"), json!("applicant"), json!("N-1"));
     let path = one(&school.owner.post(STUDENTS, &body).await.ok()["id"]);
-    let cleared = school.owner.patch(&path, Some(1), &json!({"sex": null, "national_id": "  ", "status": null})).await.ok();
+    let cleared =
+        school.owner.patch(&path, Some(1), &json!({"sex": null, "national_id": "  ", "status": null})).await.ok();
     assert_eq!((&cleared["sex"], &cleared["national_id"]), (&Value::Null, &Value::Null));
     assert_eq!(cleared["status"], "active", "a column with a default goes back to it");
     assert_eq!((&cleared["last_name"], &cleared["admission_number"]), (&json!("Otieno"), &json!("A1")));
     let required = school.owner.patch(&path, Some(2), &json!({"last_name": null, "first_name": ""})).await.refused(422);
     assert_eq!(errors(&required), [("/first_name", "required"), ("/last_name", "required")]);
-    for (field, value) in [("colour", json!("red")), ("version", json!(9)), ("created_at", json!("2026-01-01T00:00:00Z")), ("id", json!(ID))] {
+    for (field, value) in [
+        ("colour", json!("red")),
+        ("version", json!(9)),
+        ("created_at", json!("2026-01-01T00:00:00Z")),
+        ("id", json!(ID)),
+    ] {
         let refusal = school.owner.patch(&path, Some(2), &json!({field: value})).await.refused(400);
         assert_eq!(errors(&refusal), [(format!("/{field}").as_str(), "unknown_field")]);
     }
     let mut unknown = pupil("A2");
     (unknown["colour"], unknown["version"]) = (json!("red"), json!(3));
-    assert_eq!(errors(&school.owner.post(STUDENTS, &unknown).await.refused(400)), [("/colour", "unknown_field"), ("/version", "unknown_field")]);
+    assert_eq!(
+        errors(&school.owner.post(STUDENTS, &unknown).await.refused(400)),
+        [("/colour", "unknown_field"), ("/version", "unknown_field")]
+    );
     assert_eq!(school.owner.get(&path).await.ok()["version"], 2);
     school.app.settle().await;
 }
@@ -160,16 +183,29 @@ async fn all_that_is_wrong_is_said_at_once() {
     let mut found = errors(&refusal);
     found.sort_unstable();
     let expected = [
-        ("/admission_number", "too_long"), ("/date_of_birth", "malformed"), ("/first_name", "malformed"), ("/household", "malformed"),
-        ("/joined_on", "malformed"), ("/last_name", "required"), ("/national_id", "malformed"), ("/sex", "unknown_value"),
+        ("/admission_number", "too_long"),
+        ("/date_of_birth", "malformed"),
+        ("/first_name", "malformed"),
+        ("/household", "malformed"),
+        ("/joined_on", "malformed"),
+        ("/last_name", "required"),
+        ("/national_id", "malformed"),
+        ("/sex", "unknown_value"),
     ];
     assert_eq!(found, expected);
     let guardian = json!({"name": "Grace", "phone": "12ab", "email": "grace at home"});
     let refusal = school.owner.post("/school/v1/guardians", &guardian).await.refused(422);
     assert_eq!(errors(&refusal), [("/email", "malformed"), ("/phone", "malformed")]);
     let stream = json!({"name": "7 East", "year_group": ID, "capacity": 501});
-    assert_eq!(errors(&school.owner.post("/school/v1/streams", &stream).await.refused(422)), [("/capacity", "out_of_range")]);
-    assert_eq!(school.owner.post("/school/v1/guardians", &json!({"name": "Grace", "phone": "+254 (712) 345-678"})).await.ok()["phone"], "+254712345678");
+    assert_eq!(
+        errors(&school.owner.post("/school/v1/streams", &stream).await.refused(422)),
+        [("/capacity", "out_of_range")]
+    );
+    assert_eq!(
+        school.owner.post("/school/v1/guardians", &json!({"name": "Grace", "phone": "+254 (712) 345-678"})).await.ok()
+            ["phone"],
+        "+254712345678"
+    );
     school.app.settle().await;
 }
 
@@ -202,8 +238,10 @@ async fn what_the_database_refuses_is_said_of_its_field() {
         let refusal = reply.refused(422);
         assert_eq!(errors(&refusal), [(pointer, code)], "{refusal}");
     }
-    let stream = school.owner.post("/school/v1/streams", &json!({"name": "7 East", "year_group": group["id"]})).await.ok();
-    let enrolment = json!({"student": a1["id"], "academic_year": year["id"], "stream": stream["id"], "starts_on": "2026-01-05"});
+    let stream =
+        school.owner.post("/school/v1/streams", &json!({"name": "7 East", "year_group": group["id"]})).await.ok();
+    let enrolment =
+        json!({"student": a1["id"], "academic_year": year["id"], "stream": stream["id"], "starts_on": "2026-01-05"});
     school.owner.post("/school/v1/enrolments", &enrolment).await.ok();
     let twice = school.owner.post("/school/v1/enrolments", &enrolment).await.refused(422);
     assert_eq!(errors(&twice), [("/student", "refused")]);

@@ -29,7 +29,8 @@ impl Story {
             pupils.push(school.student(&format!("s{n}")).await);
         }
         // 11 to 13 May; the day after is the first day back.
-        let leave = json!({"student": pupils[2], "starts_on": "2026-05-11", "ends_on": "2026-05-14", "reason": "Wedding"});
+        let leave =
+            json!({"student": pupils[2], "starts_on": "2026-05-11", "ends_on": "2026-05-14", "reason": "Wedding"});
         school.owner.post("/school/v1/leaves", &leave).await.ok();
         let east = school.stream("7 East").await;
         Story { school, t1, t2, head, east, pupils }
@@ -117,7 +118,10 @@ async fn messages_go_to_guardians_who_agreed_and_a_correction_to_who_was_told() 
     assert_eq!(notices[0]["send_after"], "2026-05-12T05:10:00Z", "a correction can win for ten minutes");
 
     let correction = story.t1.post_once(REGISTERS, "K3-of-the-story", &story.corrected()).await;
-    assert_eq!((correction.status, &correction.body["version"], &correction.body["changed"]), (200, &json!(2), &json!(1)));
+    assert_eq!(
+        (correction.status, &correction.body["version"], &correction.body["changed"]),
+        (200, &json!(2), &json!(1))
+    );
     assert_eq!((&correction.body["counts"], &correction.body["rate"]), (&counts(35, 3, 1, 1), &json!("97.44")));
     assert_eq!(story.totals().await, [40, 1, 1, 4, 2]);
     let fourth = story.school.events(NOTICE).await.pop().expect("a notice");
@@ -156,7 +160,10 @@ async fn what_is_refused_changes_nothing() {
     let refusal = story.t1.post_once(REGISTERS, "closure-day", &on("2026-06-01")).await.refused(422);
     assert_eq!(refusal["errors"][0]["pointer"], "/date");
     let refusal = story.t1.post_once(REGISTERS, "future-day", &on("2026-12-01")).await.refused(422);
-    assert_eq!((&refusal["errors"][0]["pointer"], &refusal["errors"][0]["code"]), (&json!("/date"), &json!("future_date")));
+    assert_eq!(
+        (&refusal["errors"][0]["pointer"], &refusal["errors"][0]["code"]),
+        (&json!("/date"), &json!("future_date"))
+    );
     let refusal = story.t1.post_once(REGISTERS, "outside-year", &on("2025-12-01")).await.refused(422);
     assert_eq!(refusal["errors"][0]["code"], "outside_year");
     let mut foreign = story.corrected();
@@ -194,7 +201,10 @@ async fn everybody_sees_what_is_theirs() {
     assert_eq!(pupils["data"].as_array().map(Vec::len), Some(1));
     let marks = g1.get("/school/v1/attendance-marks").await.ok();
     assert_eq!(marks["data"].as_array().map(Vec::len), Some(1));
-    assert_eq!((&marks["data"][0]["student"]["id"], &marks["data"][0]["code"]), (&json!(story.pupils[0]), &json!("absent")));
+    assert_eq!(
+        (&marks["data"][0]["student"]["id"], &marks["data"][0]["code"]),
+        (&json!(story.pupils[0]), &json!("absent"))
+    );
     let of_s2 = g1.get(&format!("/school/v1/attendance-marks?student={}", story.pupils[1])).await.ok();
     assert_eq!(of_s2["data"], json!([]));
     g1.get(&format!("/school/v1/register-sheets/{}", story.east)).await.refused(404);
@@ -205,11 +215,13 @@ async fn everybody_sees_what_is_theirs() {
     let seen = story.t1.get(&sheet).await;
     assert_eq!(seen.header("etag"), Some("\"1\""));
     assert_eq!((&seen.body["counts"], &seen.body["rate"]), (&counts(35, 2, 2, 1), &json!("94.87")));
-    let on_leave = seen.body["pupils"].as_array().into_iter().flatten().find(|pupil| pupil["student_id"] == story.pupils[2]);
+    let on_leave =
+        seen.body["pupils"].as_array().into_iter().flatten().find(|pupil| pupil["student_id"] == story.pupils[2]);
     let on_leave = on_leave.expect("s3 is on the sheet");
     assert_eq!((&on_leave["planned"], &on_leave["code"]), (&json!("excused"), &json!("excused")));
     let sheets = story.t2.get("/school/v1/register-sheets").await.ok();
-    let titles: Vec<_> = sheets["data"].as_array().into_iter().flatten().map(|sheet| &sheet["stream"]["title"]).collect();
+    let titles: Vec<_> =
+        sheets["data"].as_array().into_iter().flatten().map(|sheet| &sheet["stream"]["title"]).collect();
     assert_eq!(titles, ["7 West"]);
     school.app.settle().await;
 }
@@ -227,7 +239,8 @@ async fn the_head_teachers_day_shows_the_counts() {
     assert_eq!(day["trend"], json!([{"date": TUESDAY, "rate": "94.87"}]));
     let away: Vec<_> = day["absentees"].as_array().expect("a list").iter().map(|pupil| &pupil["code"]).collect();
     assert_eq!(away, ["absent", "absent", "late", "late"]);
-    let s1 = day["absentees"].as_array().and_then(|all| all.iter().find(|pupil| pupil["student"]["id"] == story.pupils[0]));
+    let s1 =
+        day["absentees"].as_array().and_then(|all| all.iter().find(|pupil| pupil["student"]["id"] == story.pupils[0]));
     let whom = s1.map(|pupil| &pupil["guardians"]).expect("s1 is away");
     assert_eq!(whom[0], json!({"name": "Grace One", "phone": "+254700000001"}), "first to be called");
 

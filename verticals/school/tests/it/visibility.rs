@@ -13,9 +13,14 @@ async fn world() -> (School, Vec<(&'static str, Client)>) {
         school.owner.post("/school/v1/leaves", &leave).await.ok();
     }
     let years = school.all(&school.owner, "academic-years", "").await;
-    let term = json!({"academic_year": years[0]["id"], "name": "Term 1", "starts_on": "2026-01-05", "last_day": "2026-04-03"});
+    let term =
+        json!({"academic_year": years[0]["id"], "name": "Term 1", "starts_on": "2026-01-05", "last_day": "2026-04-03"});
     school.owner.post("/school/v1/terms", &term).await.ok();
-    school.owner.post("/school/v1/closures", &json!({"name": "Eid", "starts_on": "2026-03-20", "ends_on": "2026-03-21"})).await.ok();
+    school
+        .owner
+        .post("/school/v1/closures", &json!({"name": "Eid", "starts_on": "2026-03-20", "ends_on": "2026-03-21"}))
+        .await
+        .ok();
     school.owner.post("/school/v1/subjects", &json!({"name": "Kiswahili"})).await.ok();
     let mut clients = vec![("owner", school.owner.clone())];
     for role in ROLES {
@@ -57,7 +62,8 @@ async fn seen(school: &School, client: &Client, resource: &str, all: &BTreeSet<S
 async fn a_list_is_the_set_of_records_that_can_be_read() {
     let (school, clients) = world().await;
     let described = school.owner.get("/school/v1/resources").await.ok();
-    let resources: Vec<&str> = described["data"].as_array().into_iter().flatten().filter_map(|found| found["name"].as_str()).collect();
+    let resources: Vec<&str> =
+        described["data"].as_array().into_iter().flatten().filter_map(|found| found["name"].as_str()).collect();
     assert_eq!(resources.len(), 13);
     let mut table = Vec::new();
     for (role, client) in &clients {
@@ -77,7 +83,10 @@ async fn a_list_is_the_set_of_records_that_can_be_read() {
         assert_eq!((of(role, "students"), of(role, "streams")), (Some(7), Some(2)), "{role}");
     }
     let own = ["students", "streams", "guardians", "guardian-links", "enrolments", "households", "leaves", "staff"];
-    assert_eq!(own.map(|resource| of("teacher", resource)), [Some(3), Some(1), Some(3), Some(3), Some(3), Some(3), Some(1), Some(1)]);
+    assert_eq!(
+        own.map(|resource| of("teacher", resource)),
+        [Some(3), Some(1), Some(3), Some(3), Some(3), Some(3), Some(1), Some(1)]
+    );
     assert_eq!(own.map(|resource| of("guardian", resource)), [Some(1), Some(1), None, None, None, None, Some(1), None]);
     assert_eq!((of("bursar", "leaves"), of("bursar", "staff")), (None, None));
     school.app.settle().await;
@@ -89,12 +98,17 @@ async fn filters_and_search_do_not_reach_further_than_the_list() {
     let (stranger, own) = (school.student("s1").await, school.student("w1").await);
     let clients = clients.iter().filter(|(role, _)| *role == "guardian" || *role == "teacher");
     for (role, client) in clients {
-        for query in ["q=Pupil", "admission_number=s1", "admission_number[ne]=zzz&q=Pupil", "date_of_birth[null]=true&q=pupil"] {
+        for query in
+            ["q=Pupil", "admission_number=s1", "admission_number[ne]=zzz&q=Pupil", "date_of_birth[null]=true&q=pupil"]
+        {
             let found = client.get(&format!("/school/v1/students?count=true&{query}")).await.ok();
             assert_eq!((&found["data"], &found["page"]["total"]), (&json!([]), &json!(0)), "{role}: {query}");
         }
         let found = client.get("/school/v1/students?q=West").await.ok();
-        assert!(found["data"].as_array().is_some_and(|rows| rows.iter().any(|row| row["id"] == own)), "{role}: {found}");
+        assert!(
+            found["data"].as_array().is_some_and(|rows| rows.iter().any(|row| row["id"] == own)),
+            "{role}: {found}"
+        );
         let leaves = client.get(&format!("/school/v1/leaves?student={stranger}")).await.ok();
         assert_eq!(leaves["data"], json!([]), "{role}");
         let marks = client.get(&format!("/school/v1/attendance-marks?student={stranger}")).await.ok();

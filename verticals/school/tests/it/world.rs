@@ -29,13 +29,17 @@ impl School {
         for n in 1..=pupils_in_east {
             let guardians = match n {
                 1 => "Grace One,+254700000001,g1@families.example,yes,Gideon Two,+254700000002,g2@families.example,no",
-                2 => "Gladys Three,+254700000003,g3@families.example,yes,George Four,+254700000004,g4@families.example,yes",
+                2 => {
+                    "Gladys Three,+254700000003,g3@families.example,yes,George Four,+254700000004,g4@families.example,yes"
+                }
                 _ => ",,,,,,,",
             };
             csv.push_str(&format!("s{n},Pupil,{n:02},,Grade 7,7 East,{guardians}\n"));
         }
         for n in 1..=3 {
-            csv.push_str(&format!("w{n},West,{n:02},,Grade 7,7 West,Wema {n},+25471000000{n},west{n}@families.example,yes,,,,\n"));
+            csv.push_str(&format!(
+                "w{n},West,{n:02},,Grade 7,7 West,Wema {n},+25471000000{n},west{n}@families.example,yes,,,,\n"
+            ));
         }
         school.import(&csv).await;
         school

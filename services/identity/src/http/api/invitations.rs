@@ -43,21 +43,12 @@ pub struct InvitationOut {
 pub async fn list(ctx: Ctx, Params(params): Params<PageParams>) -> Result<Answer, Problem> {
     let (limit, before) = params.read::<Uuid>(&ctx)?;
     let mut conn = ctx.read().await?;
-    let mut found = invitation::list(
-        &mut conn,
-        ctx.tenant().id.0,
-        before.unwrap_or(Uuid::max()),
-        limit + 1,
-    )
-    .await?;
+    let mut found = invitation::list(&mut conn, ctx.tenant().id.0, before.unwrap_or(Uuid::max()), limit + 1).await?;
     conn.release();
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|invitation| invitation.id);
-    let rows: Vec<_> = found
-        .into_iter()
-        .map(|invitation| out(invitation, ctx.now()))
-        .collect();
+    let rows: Vec<_> = found.into_iter().map(|invitation| out(invitation, ctx.now())).collect();
     Ok(ctx.page(&rows, limit, next.as_ref()))
 }
 
@@ -75,14 +66,9 @@ pub async fn create(ctx: Ctx, Body(asked): Body<NewInvitation>) -> Result<Answer
     let (now, organisation_id) = (ctx.now(), ctx.tenant().id.0);
     let mut tx = ctx.tx().await?;
     if organisation::has_member(&mut tx, organisation_id, &email).await? {
-        return Err(Problem::new(
-            ErrorCode::Conflict,
-            "This person is a member already.",
-        ));
+        return Err(Problem::new(ErrorCode::Conflict, "This person is a member already."));
     }
-    let inviter = account::find(&mut tx, ctx.subject().0)
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let inviter = account::find(&mut tx, ctx.subject().0).await?.ok_or_else(Problem::not_found)?;
     invitation::expire(&mut tx, organisation_id, &email, now).await?;
     let new = Invitation {
         id: new_id(),
@@ -90,31 +76,24 @@ pub async fn create(ctx: Ctx, Body(asked): Body<NewInvitation>) -> Result<Answer
         email,
         name,
         roles: asked.roles,
-        locale: asked
-            .locale
-            .as_deref()
-            .and_then(locale_of)
-            .map_or(inviter.locale, str::to_owned),
+        locale: asked.locale.as_deref().and_then(locale_of).map_or(inviter.locale, str::to_owned),
         state: "pending".into(),
         counter: 1,
         invited_by: inviter.id,
         expires_at: (now + LIFETIME).trunc_subsecs(6),
         version: 1,
     };
-    invitation::insert(&mut tx, &new, now)
-        .await
-        .map_err(|error| match error.constraint() {
-            Some("invitation_pending_key") => Problem::new(
-                ErrorCode::Conflict,
-                "This person has an open invitation. Send it again instead, or withdraw it first.",
-            ),
-            _ => error.into(),
-        })?;
+    invitation::insert(&mut tx, &new, now).await.map_err(|error| match error.constraint() {
+        Some("invitation_pending_key") => Problem::new(
+            ErrorCode::Conflict,
+            "This person has an open invitation. Send it again instead, or withdraw it first.",
+        ),
+        _ => error.into(),
+    })?;
     send(&ctx, &mut tx, &new, "create");
     let answer = out(new, now);
     let location = format!("/identity/v1/invitations/{}", answer.id);
-    ctx.commit(tx, Answer::created(location, &answer).version(answer.version))
-        .await
+    ctx.commit(tx, Answer::created(location, &answer).version(answer.version)).await
 }
 
 pub async fn resend(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
@@ -122,8 +101,7 @@ pub async fn resend(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
     let mut tx = ctx.tx().await?;
     let found = find(&ctx, &mut tx, id, if_match).await?;
     may_give(&ctx, &found.roles)?;
-    let Some(renewed) = invitation::resend(&mut tx, found.id, now, (now + LIFETIME).trunc_subsecs(6)).await?
-    else {
+    let Some(renewed) = invitation::resend(&mut tx, found.id, now, (now + LIFETIME).trunc_subsecs(6)).await? else {
         return Err(Problem::new(
             ErrorCode::Conflict,
             format!("This invitation is {} and cannot be sent again.", found.state),
@@ -139,45 +117,25 @@ pub async fn revoke(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
     let mut tx = ctx.tx().await?;
     let found = find(&ctx, &mut tx, id, if_match).await?;
     if found.state == "accepted" {
-        return Err(Problem::new(
-            ErrorCode::Conflict,
-            "This invitation was accepted; the person is a member now.",
-        ));
+        return Err(Problem::new(ErrorCode::Conflict, "This invitation was accepted; the person is a member now."));
     }
     if invitation::revoke(&mut tx, found.id, ctx.now()).await? {
         let before = Some(json!({"email": found.email, "status": found.state}).to_string());
-        tx.audit(Audit {
-            action: "revoke",
-            resource: "identity.invitation",
-            record_id: Some(id),
-            before,
-            after: None,
-        });
+        tx.audit(Audit { action: "revoke", resource: "identity.invitation", record_id: Some(id), before, after: None });
     }
     ctx.commit(tx, Answer::no_content()).await
 }
 
 async fn find(ctx: &Ctx, tx: &mut Tx, id: Uuid, if_match: Option<i64>) -> Result<Invitation, Problem> {
-    let found = invitation::lock(tx, ctx.tenant().id.0, id)
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let found = invitation::lock(tx, ctx.tenant().id.0, id).await?.ok_or_else(Problem::not_found)?;
     if if_match.is_some_and(|version| version != found.version) {
-        return Err(Problem::new(
-            ErrorCode::Stale,
-            "Somebody changed this invitation meanwhile; read it again.",
-        ));
+        return Err(Problem::new(ErrorCode::Stale, "Somebody changed this invitation meanwhile; read it again."));
     }
     Ok(found)
 }
 
 fn send(ctx: &Ctx, tx: &mut Tx, invitation: &Invitation, action: &str) {
-    tx.emit(
-        invitation.id,
-        &InvitationSent {
-            tenant_id: ctx.tenant().id,
-            invitation_id: invitation.id,
-        },
-    );
+    tx.emit(invitation.id, &InvitationSent { tenant_id: ctx.tenant().id, invitation_id: invitation.id });
     let after = json!({"email": invitation.email, "name": invitation.name, "roles": invitation.roles});
     tx.audit(Audit {
         action,
@@ -192,11 +150,7 @@ fn check(ctx: &Ctx, asked: &NewInvitation) -> Result<(String, String), Problem> 
     let mut errors = Vec::new();
     let (email, name) = (normalise_email(&asked.email), normalise_name(&asked.name));
     if email.is_none() {
-        errors.push(FieldError::new(
-            "/email",
-            "malformed",
-            "Write an e-mail address like amina@example.org.",
-        ));
+        errors.push(FieldError::new("/email", "malformed", "Write an e-mail address like amina@example.org."));
     }
     if name.is_none() {
         errors.push(FieldError::new("/name", "required", "Write the person's name."));
@@ -207,17 +161,9 @@ fn check(ctx: &Ctx, asked: &NewInvitation) -> Result<(String, String), Problem> 
     }
     for (index, role) in asked.roles.iter().enumerate() {
         if !registry.roles().any(|known| known.key == role) {
-            errors.push(FieldError::new(
-                format!("/roles/{index}"),
-                "unknown_value",
-                "There is no such role.",
-            ));
+            errors.push(FieldError::new(format!("/roles/{index}"), "unknown_value", "There is no such role."));
         } else if asked.roles[..index].contains(role) {
-            errors.push(FieldError::new(
-                format!("/roles/{index}"),
-                "repeated",
-                "This role is named twice.",
-            ));
+            errors.push(FieldError::new(format!("/roles/{index}"), "repeated", "This role is named twice."));
         }
     }
     match (email, name) {
@@ -257,11 +203,7 @@ fn out(invitation: Invitation, now: DateTime<Utc>) -> InvitationOut {
         email: invitation.email,
         name: invitation.name,
         roles: invitation.roles,
-        status: if expired {
-            "expired".into()
-        } else {
-            invitation.state
-        },
+        status: if expired { "expired".into() } else { invitation.state },
         expires_at: invitation.expires_at,
         version: invitation.version,
     }

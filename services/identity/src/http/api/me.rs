@@ -38,19 +38,12 @@ struct OrganisationOut {
 
 pub async fn show(ctx: Ctx) -> Result<Answer, Problem> {
     let mut conn = ctx.read().await?;
-    let account = account::find(&mut conn, ctx.subject().0)
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let account = account::find(&mut conn, ctx.subject().0).await?.ok_or_else(Problem::not_found)?;
     let roles = organisation::roles(&mut conn, ctx.tenant().id.0, account.id).await?;
     conn.release();
     let tenant = ctx.tenant();
     Ok(Answer::ok(&Me {
-        account: AccountOut {
-            id: account.id,
-            name: account.name,
-            email: account.email,
-            locale: account.locale,
-        },
+        account: AccountOut { id: account.id, name: account.name, email: account.email, locale: account.locale },
         organisation: OrganisationOut {
             id: tenant.id,
             slug: tenant.slug.clone(),

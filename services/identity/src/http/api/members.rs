@@ -29,11 +29,7 @@ impl PageParams {
     /// How many, and the position where the page before ended.
     pub fn read<P: DeserializeOwned>(&self, ctx: &Ctx) -> Result<(i64, Option<P>), Problem> {
         let limit = page_limit(self.limit.as_deref())?;
-        let after = self
-            .cursor
-            .as_deref()
-            .map(|cursor| ctx.open_cursor(cursor))
-            .transpose()?;
+        let after = self.cursor.as_deref().map(|cursor| ctx.open_cursor(cursor)).transpose()?;
         Ok((limit, after))
     }
 }
@@ -41,8 +37,7 @@ impl PageParams {
 pub async fn list(ctx: Ctx, Params(params): Params<PageParams>) -> Result<Answer, Problem> {
     let (limit, after) = params.read::<Uuid>(&ctx)?;
     let mut conn = ctx.read().await?;
-    let mut members =
-        organisation::members(&mut conn, ctx.tenant().id.0, after.unwrap_or_default(), limit + 1).await?;
+    let mut members = organisation::members(&mut conn, ctx.tenant().id.0, after.unwrap_or_default(), limit + 1).await?;
     conn.release();
     let more = members.len() > limit as usize;
     members.truncate(limit as usize);

@@ -16,15 +16,9 @@ const EVERYTHING: &str = "openid profile email hitaji";
 
 pub async fn create(ctx: PlatformCtx, Body(asked): Body<OperatorTokenRequest>) -> Result<Answer, Problem> {
     let provider = ctx.parts().get::<Provider>();
-    let client = provider
-        .client(WEB_CLIENT)
-        .ok_or_else(|| Problem::internal("the web client is not registered"))?;
+    let client = provider.client(WEB_CLIENT).ok_or_else(|| Problem::internal("the web client is not registered"))?;
     let (account_id, belonging) = find(&ctx, &asked).await?;
-    let scope = if asked.scope.trim().is_empty() {
-        EVERYTHING
-    } else {
-        &asked.scope
-    };
+    let scope = if asked.scope.trim().is_empty() { EVERYTHING } else { &asked.scope };
     let bearer = Bearer {
         account_id,
         tenant: &belonging.tenant,
@@ -35,31 +29,17 @@ pub async fn create(ctx: PlatformCtx, Body(asked): Body<OperatorTokenRequest>) -
         auth_time: None,
     };
     let keys = provider.keys.get(ctx.databases()).await?;
-    let minted = provider
-        .access_token(&keys, &bearer, ctx.now())
-        .map_err(Problem::internal)?;
+    let minted = provider.access_token(&keys, &bearer, ctx.now()).map_err(Problem::internal)?;
     let mut tx = begin(&ctx, "operator").await?;
     let what = json!({"organisation_id": belonging.tenant.id, "scope": minted.scope});
-    audit(
-        &mut tx,
-        "operator_token",
-        "identity.account",
-        Some(account_id),
-        what,
-    );
+    audit(&mut tx, "operator_token", "identity.account", Some(account_id), what);
     tx.commit(None).await?;
-    let answer = OperatorToken {
-        access_token: minted.access_token,
-        expires_in: ACCESS_LIFETIME_S,
-        scope: minted.scope,
-    };
+    let answer =
+        OperatorToken { access_token: minted.access_token, expires_in: ACCESS_LIFETIME_S, scope: minted.scope };
     Ok(Answer::ok(&answer))
 }
 
-async fn find(
-    ctx: &PlatformCtx,
-    asked: &OperatorTokenRequest,
-) -> Result<(Uuid, membership::Belonging), Problem> {
+async fn find(ctx: &PlatformCtx, asked: &OperatorTokenRequest) -> Result<(Uuid, membership::Belonging), Problem> {
     let unknown = |pointer, what: &str| Problem::field(pointer, "unknown_value", what);
     let email = normalise_email(&asked.account);
     let mut conn = ctx.read().await?;
@@ -68,15 +48,9 @@ async fn find(
         None => None,
     };
     conn.release();
-    let account =
-        account.ok_or_else(|| unknown("/account", "There is no account with this e-mail address."))?;
+    let account = account.ok_or_else(|| unknown("/account", "There is no account with this e-mail address."))?;
     let belongings = membership::of(ctx, account.id).await?;
     let found = membership::named(&belongings, &asked.organisation).cloned();
-    let refused = || {
-        unknown(
-            "/organisation",
-            "The account is no member of such an organisation.",
-        )
-    };
+    let refused = || unknown("/organisation", "The account is no member of such an organisation.");
     Ok((account.id, found.ok_or_else(refused)?))
 }

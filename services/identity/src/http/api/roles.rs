@@ -26,11 +26,7 @@ fn all(registry: &Registry) -> Vec<RoleOut> {
     let mut roles: Vec<RoleOut> = Vec::new();
     for role in registry.roles() {
         if !roles.iter().any(|known| known.key == role.key) {
-            roles.push(RoleOut {
-                key: role.key,
-                label: role.label,
-                description: role.description,
-            });
+            roles.push(RoleOut { key: role.key, label: role.label, description: role.description });
         }
     }
     roles

@@ -35,11 +35,7 @@ impl Errors {
 
     /// `list` in the order of the form, `of` by field, and the `first` field to look at.
     pub fn value(&self) -> Value {
-        let list: Vec<Value> = self
-            .0
-            .iter()
-            .map(|(name, text)| context! { name => *name, message => text })
-            .collect();
+        let list: Vec<Value> = self.0.iter().map(|(name, text)| context! { name => *name, message => text }).collect();
         let of = Value::from_pairs(self.0.iter().map(|(name, text)| (*name, text.as_str())));
         context! { list => list, of => of, first => self.0.first().map(|(name, _)| *name) }
     }

@@ -30,34 +30,19 @@ pub async fn submit(browser: Browser, form: Form) -> Response {
 /// The answer is the same whether there is such an account or not; the mail alone tells.
 async fn request(browser: &Browser, form: &Form) -> PageResult {
     browser.check_form(form)?;
-    browser
-        .provider
-        .throttle
-        .address(Try::Secret, browser.ctx.request().client_ip)?;
+    browser.provider.throttle.address(Try::Secret, browser.ctx.request().client_ip)?;
     let Some(email) = normalise_email(form.typed("email")) else {
         let mut errors = Errors::default();
         errors.add(browser, "email", "email_malformed");
         let values = context! { typed => typed(form, &["email"]), errors => errors.value() };
-        return browser.page_for(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "forgot_password.html",
-            values,
-            None,
-        );
+        return browser.page_for(StatusCode::UNPROCESSABLE_ENTITY, "forgot_password.html", values, None);
     };
-    browser
-        .provider
-        .throttle
-        .account(&format!("{email}/reset"), browser.ctx.now())?;
+    browser.provider.throttle.account(&format!("{email}/reset"), browser.ctx.now())?;
     let mut conn = browser.ctx.read().await?;
-    let account = account::find_by_email(&mut conn, &email)
-        .await?
-        .filter(|account| account.disabled_at.is_none());
+    let account = account::find_by_email(&mut conn, &email).await?.filter(|account| account.disabled_at.is_none());
     conn.release();
     let now = browser.ctx.now();
-    let actor = account
-        .as_ref()
-        .map_or_else(|| "anonymous".to_owned(), |account| account.id.to_string());
+    let actor = account.as_ref().map_or_else(|| "anonymous".to_owned(), |account| account.id.to_string());
     let mut tx = begin(&browser.ctx, actor).await?;
     if let Some(account) = &account {
         let id = new_id();
@@ -65,13 +50,7 @@ async fn request(browser: &Browser, form: &Form) -> PageResult {
         tx.emit(id, &PasswordResetRequested { reset_id: id });
     }
     let known = account.as_ref().map(|account| account.id);
-    audit(
-        &mut tx,
-        "ask_password_reset",
-        "identity.account",
-        known,
-        json!({"email": email}),
-    );
+    audit(&mut tx, "ask_password_reset", "identity.account", known, json!({"email": email}));
     tx.commit(None).await.map_err(Problem::from)?;
     browser.page("reset_sent.html", context! { email => email })
 }
@@ -95,9 +74,7 @@ async fn open(browser: &Browser, token: &str) -> Result<Reset, PageError> {
     let mut conn = browser.ctx.read().await?;
     let found = reset::find(&mut conn, id).await?;
     conn.release();
-    found
-        .filter(|reset| reset.used_at.is_none() && reset.expires_at > browser.ctx.now())
-        .ok_or_else(gone)
+    found.filter(|reset| reset.used_at.is_none() && reset.expires_at > browser.ctx.now()).ok_or_else(gone)
 }
 
 async fn set(browser: &Browser, token: &str, form: &Form) -> PageResult {
@@ -108,12 +85,7 @@ async fn set(browser: &Browser, token: &str, form: &Form) -> PageResult {
         let mut errors = Errors::default();
         errors.add(browser, "password", problem.advice);
         let values = context! { email => reset.email, errors => errors.value() };
-        return browser.page_for(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "reset_password.html",
-            values,
-            None,
-        );
+        return browser.page_for(StatusCode::UNPROCESSABLE_ENTITY, "reset_password.html", values, None);
     }
     let hash = browser.provider.passwords.hash(password).await?;
     let (ctx, now) = (&browser.ctx, browser.ctx.now());
@@ -124,19 +96,10 @@ async fn set(browser: &Browser, token: &str, form: &Form) -> PageResult {
     account::set_password(&mut tx, reset.account_id, &hash, now).await?;
     account::verify_email(&mut tx, reset.account_id, now).await?;
     session::end_all(ctx, &mut tx, reset.account_id).await?;
-    audit(
-        &mut tx,
-        "reset_password",
-        "identity.account",
-        Some(reset.account_id),
-        json!(null),
-    );
+    audit(&mut tx, "reset_password", "identity.account", Some(reset.account_id), json!(null));
     let session = session::open(ctx, &mut tx, reset.account_id, None, None).await?;
     tx.commit(None).await.map_err(Problem::from)?;
-    browser
-        .provider
-        .throttle
-        .succeeded(&browser.attempt_key(&reset.email));
+    browser.provider.throttle.succeeded(&browser.attempt_key(&reset.email));
     browser.remember(&session, &reset.email);
     browser.redirect("/")
 }

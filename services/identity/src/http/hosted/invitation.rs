@@ -49,27 +49,18 @@ async fn open(browser: &Browser, token: &str) -> Result<Open, PageError> {
     let (id, counter) = link::open(&browser.provider.master, LinkKind::Invitation, token).ok_or_else(gone)?;
     let session = browser.session().await?.map(|session| session.account_id);
     let mut conn = browser.ctx.read().await?;
-    let invitation = invitation::find(&mut conn, id)
-        .await?
-        .filter(|found| found.counter == counter)
-        .ok_or_else(gone)?;
+    let invitation =
+        invitation::find(&mut conn, id).await?.filter(|found| found.counter == counter).ok_or_else(gone)?;
     if invitation.state != "pending" || invitation.expires_at <= browser.ctx.now() {
         return Err(gone());
     }
-    let inviter = account::find(&mut conn, invitation.invited_by)
-        .await?
-        .map_or_else(String::new, |inviter| inviter.name);
+    let inviter =
+        account::find(&mut conn, invitation.invited_by).await?.map_or_else(String::new, |inviter| inviter.name);
     let account = account::find_by_email(&mut conn, &invitation.email).await?;
     conn.release();
-    let tenant = browser
-        .ctx
-        .databases()
-        .describe(TenantId(invitation.organisation_id))
-        .await?;
+    let tenant = browser.ctx.databases().describe(TenantId(invitation.organisation_id)).await?;
     Ok(Open {
-        signed_in: account
-            .as_ref()
-            .is_some_and(|account| session == Some(account.id)),
+        signed_in: account.as_ref().is_some_and(|account| session == Some(account.id)),
         organisation: tenant.name.clone(),
         inviter,
         account,
@@ -99,9 +90,7 @@ async fn accept(browser: &Browser, token: &str, form: &Form) -> PageResult {
             &errors,
         );
     }
-    let account = account
-        .or(new.clone())
-        .ok_or(PageError::Page(StatusCode::GONE, "invitation_gone"))?;
+    let account = account.or(new.clone()).ok_or(PageError::Page(StatusCode::GONE, "invitation_gone"))?;
     let earlier = browser.session().await?;
     let mut tx = begin(&browser.ctx, account.id).await?;
     if new.is_some() && !insert(browser, &mut tx, &account).await? {
@@ -128,22 +117,12 @@ async fn existing(
     }
 }
 
-async fn fresh(
-    browser: &Browser,
-    open: &Open,
-    form: &Form,
-    errors: &mut Errors,
-) -> Result<Option<Account>, PageError> {
+async fn fresh(browser: &Browser, open: &Open, form: &Form, errors: &mut Errors) -> Result<Option<Account>, PageError> {
     let (name, password) = (normalise_name(form.typed("name")), form.secret("password"));
     if name.is_none() {
         errors.add(browser, "name", "name_missing");
     }
-    let known = [
-        form.typed("name"),
-        open.invitation.email.as_str(),
-        open.organisation.as_str(),
-        "hitaji",
-    ];
+    let known = [form.typed("name"), open.invitation.email.as_str(), open.organisation.as_str(), "hitaji"];
     if let Err(problem) = judge_password(password, &known) {
         errors.add(browser, "password", problem.advice);
     }
@@ -172,13 +151,7 @@ async fn insert(browser: &Browser, tx: &mut Tx, account: &Account) -> Result<boo
         password_hash: &account.password_hash,
         at: browser.ctx.now(),
     };
-    audit(
-        tx,
-        "create",
-        "identity.account",
-        Some(account.id),
-        json!({"email": account.email, "name": account.name}),
-    );
+    audit(tx, "create", "identity.account", Some(account.id), json!({"email": account.email, "name": account.name}));
     Ok(account::insert(tx, &new).await?)
 }
 
@@ -204,13 +177,7 @@ async fn take(
     };
     membership::join(ctx, &mut tx, &joining).await?;
     let what = json!({"account_id": account.id, "roles": invitation.roles});
-    audit(
-        &mut tx,
-        "accept",
-        "identity.invitation",
-        Some(invitation.id),
-        what,
-    );
+    audit(&mut tx, "accept", "identity.invitation", Some(invitation.id), what);
     let organisation = Some(invitation.organisation_id);
     let token = session::open(ctx, &mut tx, account.id, organisation, earlier).await?;
     tx.commit(None).await.map_err(Problem::from)?;

@@ -22,10 +22,7 @@ async fn choose(browser: &Browser, target: &str, missing: bool) -> PageResult {
         return sign_in_first(browser, target);
     };
     let belongings = membership::of(&browser.ctx, session.account_id).await?;
-    let organisations: Vec<Value> = belongings
-        .iter()
-        .map(|belonging| card(browser, belonging))
-        .collect();
+    let organisations: Vec<Value> = belongings.iter().map(|belonging| card(browser, belonging)).collect();
     let values = context! {
         target => target,
         name => session.name,
@@ -35,17 +32,8 @@ async fn choose(browser: &Browser, target: &str, missing: bool) -> PageResult {
         error => missing.then(|| browser.text("organisation_choose")),
         another => sign_in_path(target),
     };
-    let status = if missing {
-        StatusCode::UNPROCESSABLE_ENTITY
-    } else {
-        StatusCode::OK
-    };
-    browser.page_for(
-        status,
-        "organisations.html",
-        values,
-        leads_to(browser, target).as_deref(),
-    )
+    let status = if missing { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    browser.page_for(status, "organisations.html", values, leads_to(browser, target).as_deref())
 }
 
 async fn chosen(browser: &Browser, form: &Form) -> PageResult {
@@ -71,21 +59,14 @@ async fn chosen(browser: &Browser, form: &Form) -> PageResult {
 fn card(browser: &Browser, belonging: &Belonging) -> Value {
     let known = |key: &str| {
         let label = browser.text(&format!("role_{key}"));
-        if label.is_empty() {
-            key.replace('_', " ")
-        } else {
-            label.to_owned()
-        }
+        if label.is_empty() { key.replace('_', " ") } else { label.to_owned() }
     };
     let roles: Vec<String> = belonging.roles.iter().map(|role| known(role)).collect();
     context! { id => belonging.tenant.id.to_string(), name => belonging.tenant.name.clone(), roles => roles.join(", ") }
 }
 
 fn sign_in_path(target: &str) -> String {
-    format!(
-        "/sign-in?{}",
-        Parameters::default().with("continue", Some(target)).encode()
-    )
+    format!("/sign-in?{}", Parameters::default().with("continue", Some(target)).encode())
 }
 
 fn sign_in_first(browser: &Browser, target: &str) -> PageResult {

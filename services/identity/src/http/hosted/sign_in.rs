@@ -39,8 +39,7 @@ async fn first(browser: &Browser) -> PageResult {
     }
     let hint = parameters_of(&target).first("login_hint").map(str::to_owned);
     let email = hint.or(session.map(|session| session.email)).unwrap_or_default();
-    let values =
-        context! { typed => context! { email => email }, reset_done => query.first("reset").is_some() };
+    let values = context! { typed => context! { email => email }, reset_done => query.first("reset").is_some() };
     page(browser, StatusCode::OK, &target, values, &Errors::default())
 }
 
@@ -66,16 +65,8 @@ async fn sign_in(browser: &Browser, form: &Form) -> PageResult {
         Checked::Right(account) => {
             let earlier = browser.session().await?;
             let mut tx = begin(&browser.ctx, account.id).await?;
-            audit(
-                &mut tx,
-                "sign_in",
-                "identity.account",
-                Some(account.id),
-                json!(null),
-            );
-            let kept = earlier
-                .as_ref()
-                .filter(|earlier| earlier.account_id == account.id);
+            audit(&mut tx, "sign_in", "identity.account", Some(account.id), json!(null));
+            let kept = earlier.as_ref().filter(|earlier| earlier.account_id == account.id);
             let chosen = kept.and_then(|earlier| earlier.organisation_id);
             let token = session::open(&browser.ctx, &mut tx, account.id, chosen, earlier.as_ref()).await?;
             tx.commit(None).await.map_err(Problem::from)?;
@@ -104,13 +95,7 @@ pub async fn check_password(browser: &Browser, email: &str, password: &str) -> R
     let account = account.filter(|account| verdict != Verdict::Wrong && account.disabled_at.is_none());
     let Some(account) = account else {
         let mut tx = begin(ctx, "anonymous").await?;
-        audit(
-            &mut tx,
-            "sign_in_refused",
-            "identity.account",
-            None,
-            json!({"email": email}),
-        );
+        audit(&mut tx, "sign_in_refused", "identity.account", None, json!({"email": email}));
         tx.commit(None).await.map_err(Problem::from)?;
         return Ok(Checked::Wrong);
     };
@@ -135,10 +120,7 @@ async fn finish_sign_ups(browser: &Browser, account: &Account) {
         Ok::<_, Problem>(())
     };
     if let Err(problem) = work.await {
-        tracing::warn!(
-            ?problem,
-            "an unfinished sign-up could not be finished; the next sign-in tries again"
-        );
+        tracing::warn!(?problem, "an unfinished sign-up could not be finished; the next sign-in tries again");
     }
 }
 
@@ -149,17 +131,10 @@ pub fn parameters_of(target: &str) -> Parameters {
 
 /// Where the form ends in the end, when that is another origin.
 pub fn leads_to(browser: &Browser, target: &str) -> Option<String> {
-    destination(&parameters_of(target), &browser.provider.clients)
-        .ok()
-        .map(|found| found.redirect_uri)
+    destination(&parameters_of(target), &browser.provider.clients).ok().map(|found| found.redirect_uri)
 }
 
 fn page(browser: &Browser, status: StatusCode, target: &str, values: Value, errors: &Errors) -> PageResult {
     let values = context! { target => target, errors => errors.value(), ..values };
-    browser.page_for(
-        status,
-        "sign_in.html",
-        values,
-        leads_to(browser, target).as_deref(),
-    )
+    browser.page_for(status, "sign_in.html", values, leads_to(browser, target).as_deref())
 }

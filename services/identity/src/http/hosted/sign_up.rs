@@ -13,15 +13,7 @@ use minijinja::{Value, context};
 use serde_json::json;
 use uuid::Uuid;
 
-const TYPED: &[&str] = &[
-    "organisation",
-    "country",
-    "currency",
-    "time_zone",
-    "name",
-    "email",
-    "organisation_id",
-];
+const TYPED: &[&str] = &["organisation", "country", "currency", "time_zone", "name", "email", "organisation_id"];
 
 pub async fn show(browser: Browser) -> Response {
     let values = context! {
@@ -50,34 +42,16 @@ async fn create(browser: &Browser, form: &Form) -> PageResult {
         Err(Refused::Problem(problem)) => from_tenancy(problem)?,
     };
     let chosen: Vec<String> = form.0.all("products").map(str::to_owned).collect();
-    page(
-        browser,
-        StatusCode::UNPROCESSABLE_ENTITY,
-        context! { typed => typed(form, TYPED), chosen => chosen },
-        &errors,
-    )
+    page(browser, StatusCode::UNPROCESSABLE_ENTITY, context! { typed => typed(form, TYPED), chosen => chosen }, &errors)
 }
 
 /// Signs the new owner in.
 async fn welcome(browser: &Browser, done: &Done) -> PageResult {
     let earlier = browser.session().await?;
     let mut tx = begin(&browser.ctx, done.account.id).await?;
-    audit(
-        &mut tx,
-        "sign_in",
-        "identity.account",
-        Some(done.account.id),
-        json!({"by": "sign-up"}),
-    );
+    audit(&mut tx, "sign_in", "identity.account", Some(done.account.id), json!({"by": "sign-up"}));
     let organisation = Some(done.organisation_id.0);
-    let token = session::open(
-        &browser.ctx,
-        &mut tx,
-        done.account.id,
-        organisation,
-        earlier.as_ref(),
-    )
-    .await?;
+    let token = session::open(&browser.ctx, &mut tx, done.account.id, organisation, earlier.as_ref()).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     browser.remember(&token, &done.account.email);
     browser.redirect("/")
@@ -125,25 +99,14 @@ fn from_tenancy(problem: Problem) -> Result<Errors, PageError> {
 }
 
 fn first_product(browser: &Browser) -> Vec<&'static str> {
-    browser
-        .provider
-        .products()
-        .first()
-        .map(|(name, _)| *name)
-        .into_iter()
-        .collect()
+    browser.provider.products().first().map(|(name, _)| *name).into_iter().collect()
 }
 
 fn page(browser: &Browser, status: StatusCode, values: Value, errors: &Errors) -> PageResult {
     let option = |value: &str, label: &str| context! { value => value, label => label };
-    let countries: Vec<Value> = COUNTRIES
-        .iter()
-        .map(|country| option(country.code, country.name(browser.locale)))
-        .collect();
-    let zones: Vec<Value> = time_zones()
-        .into_iter()
-        .map(|zone| option(zone, &zone.replace('_', " ")))
-        .collect();
+    let countries: Vec<Value> =
+        COUNTRIES.iter().map(|country| option(country.code, country.name(browser.locale))).collect();
+    let zones: Vec<Value> = time_zones().into_iter().map(|zone| option(zone, &zone.replace('_', " "))).collect();
     let products: Vec<Value> = browser
         .provider
         .products()

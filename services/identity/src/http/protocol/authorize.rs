@@ -55,18 +55,13 @@ async fn authorize(browser: &Browser, parameters: Parameters) -> PageResult {
         Next::Refuse(refusal) => back(browser, &destination, &refused(&refusal), silent),
         Next::SignIn if silent => back(browser, &destination, &refused(&login_required()), true),
         Next::Choose if silent => {
-            let refusal = Refusal::new(
-                "account_selection_required",
-                "the person must choose an organisation",
-            );
+            let refusal = Refusal::new("account_selection_required", "the person must choose an organisation");
             back(browser, &destination, &refused(&refusal), true)
         }
         // What was asked of the sign-in is answered by it; the same request then goes on without asking again.
         Next::SignIn => {
             let after = browser.ctx.now().timestamp().to_string();
-            let again = parameters
-                .with("prompt", None)
-                .with(SIGNED_IN_AFTER, Some(&after));
+            let again = parameters.with("prompt", None).with(SIGNED_IN_AFTER, Some(&after));
             person_first(browser, "/sign-in", &again)
         }
         Next::Choose => person_first(browser, "/sign-in/organisation", &parameters.with("prompt", None)),
@@ -78,10 +73,7 @@ fn login_required() -> Refusal {
 }
 
 fn refused(refusal: &Refusal) -> [(&'static str, &'static str); 2] {
-    [
-        ("error", refusal.error),
-        ("error_description", refusal.description),
-    ]
+    [("error", refusal.error), ("error_description", refusal.description)]
 }
 
 fn person_first(browser: &Browser, page: &str, again: &Parameters) -> PageResult {
@@ -90,11 +82,7 @@ fn person_first(browser: &Browser, page: &str, again: &Parameters) -> PageResult
     browser.redirect(&format!("{page}?{query}"))
 }
 
-async fn decide(
-    browser: &Browser,
-    destination: &Destination,
-    asked: &AuthorizationRequest,
-) -> Result<Next, Problem> {
+async fn decide(browser: &Browser, destination: &Destination, asked: &AuthorizationRequest) -> Result<Next, Problem> {
     let Some(session) = browser.session().await? else {
         return Ok(Next::SignIn);
     };
@@ -106,20 +94,12 @@ async fn decide(
             Some(subject) if subject == session.account_id => {}
             Some(_) => return Ok(Next::SignIn),
             None => {
-                return Ok(Next::Refuse(Refusal::new(
-                    "invalid_request",
-                    "id_token_hint is not ours",
-                )));
+                return Ok(Next::Refuse(Refusal::new("invalid_request", "id_token_hint is not ours")));
             }
         }
     }
     let belongings = membership::of(&browser.ctx, session.account_id).await?;
-    let nowhere = || {
-        Next::Refuse(Refusal::new(
-            "access_denied",
-            "the person is no member of such an organisation",
-        ))
-    };
+    let nowhere = || Next::Refuse(Refusal::new("access_denied", "the person is no member of such an organisation"));
     let chosen = match (&asked.organisation, belongings.as_slice()) {
         (Some(hint), _) => membership::named(&belongings, hint),
         (None, []) => None,
@@ -127,9 +107,7 @@ async fn decide(
         (None, [only]) => Some(only),
         (None, several) => {
             let remembered = session.organisation_id.filter(|_| asked.prompt.none);
-            let found = several
-                .iter()
-                .find(|belonging| Some(belonging.tenant.id.0) == remembered);
+            let found = several.iter().find(|belonging| Some(belonging.tenant.id.0) == remembered);
             let Some(found) = found else {
                 return Ok(Next::Choose);
             };
@@ -148,25 +126,14 @@ fn must_sign_in_again(asked: &AuthorizationRequest, session: &Session, now: i64)
         // Our own mark: the person was just sent to sign in, so only the order counts, not the age.
         Some(after) if signed_in >= after => false,
         Some(_) => true,
-        None => {
-            asked.prompt.login
-                || asked
-                    .max_age_s
-                    .is_some_and(|age| now - signed_in > age || age == 0)
-        }
+        None => asked.prompt.login || asked.max_age_s.is_some_and(|age| now - signed_in > age || age == 0),
     }
 }
 
 /// The person an ID token of ours for this client names, expired or not.
-pub async fn hinted_subject(
-    browser: &Browser,
-    destination: &Destination,
-    hint: &str,
-) -> Result<Option<Uuid>, Problem> {
+pub async fn hinted_subject(browser: &Browser, destination: &Destination, hint: &str) -> Result<Option<Uuid>, Problem> {
     let claims = hinted_claims(browser, hint).await?;
-    Ok(claims
-        .filter(|claims| claims.aud == destination.client.id)
-        .map(|claims| claims.sub))
+    Ok(claims.filter(|claims| claims.aud == destination.client.id).map(|claims| claims.sub))
 }
 
 /// What we once wrote into an ID token.
@@ -185,9 +152,7 @@ pub async fn hinted_claims(browser: &Browser, hint: &str) -> Result<Option<HintC
         validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
         validation.validate_exp = false;
         validation.validate_aud = false;
-        decode::<HintClaims>(hint, &key, &validation)
-            .ok()
-            .map(|token| token.claims)
+        decode::<HintClaims>(hint, &key, &validation).ok().map(|token| token.claims)
     };
     Ok(read())
 }
@@ -219,11 +184,7 @@ async fn issue(
         offline: granted.standard.contains(&"offline_access"),
         scope: asked.scope.clone(),
         auth_time: session.auth_time,
-        expires_at: if destination.client.refresh {
-            now + GRANT_LIFETIME
-        } else {
-            now + TimeDelta::hours(1)
-        },
+        expires_at: if destination.client.refresh { now + GRANT_LIFETIME } else { now + TimeDelta::hours(1) },
         revoked_at: None,
     };
     let row = Code {
@@ -241,8 +202,7 @@ async fn issue(
         session::touch(&mut tx, session.id, Some(belonging.tenant.id.0), now).await?;
     }
     if !asked.prompt.none {
-        let what =
-            json!({"client_id": new.client_id, "organisation_id": new.organisation_id, "scope": new.scope});
+        let what = json!({"client_id": new.client_id, "organisation_id": new.organisation_id, "scope": new.scope});
         audit(&mut tx, "authorize", "identity.session", Some(session.id), what);
     }
     tx.commit(None).await?;
@@ -256,14 +216,8 @@ fn back(browser: &Browser, destination: &Destination, said: &[(&str, &str)], sil
     for (name, value) in said {
         answer = answer.with(name, Some(value));
     }
-    let answer = answer
-        .with("state", destination.state.as_deref())
-        .with("iss", Some(&browser.provider.origin));
-    let glue = if destination.redirect_uri.contains('?') {
-        '&'
-    } else {
-        '?'
-    };
+    let answer = answer.with("state", destination.state.as_deref()).with("iss", Some(&browser.provider.origin));
+    let glue = if destination.redirect_uri.contains('?') { '&' } else { '?' };
     let mut response = browser.redirect(&format!("{}{glue}{}", destination.redirect_uri, answer.encode()))?;
     if silent {
         let headers = response.headers_mut();

@@ -18,11 +18,7 @@ pub async fn get(browser: Browser) -> Response {
 /// From a client, or from our own page that asks whether it is meant.
 pub async fn post(browser: Browser, form: Form) -> Response {
     let confirmed = form.0.first("confirmed").is_some();
-    let result = if confirmed {
-        confirm(&browser, &form).await
-    } else {
-        logout(&browser, form.0).await
-    };
+    let result = if confirmed { confirm(&browser, &form).await } else { logout(&browser, form.0).await };
     browser.answer(result)
 }
 
@@ -53,11 +49,7 @@ async fn confirm(browser: &Browser, form: &Form) -> PageResult {
         end(browser, &session).await?;
     }
     // The page was given this address after it was checked, and anybody may write the form anew: check again.
-    let target = form
-        .0
-        .first("target")
-        .filter(|target| is_registered(browser, target))
-        .map(str::to_owned);
+    let target = form.0.first("target").filter(|target| is_registered(browser, target)).map(str::to_owned);
     leave(browser, target)
 }
 
@@ -77,11 +69,7 @@ fn leave(browser: &Browser, target: Option<String>) -> PageResult {
 }
 
 /// Where to go afterwards, exactly as registered, with the client's `state`.
-fn target(
-    browser: &Browser,
-    parameters: &Parameters,
-    hint: Option<&HintClaims>,
-) -> Result<Option<String>, PageError> {
+fn target(browser: &Browser, parameters: &Parameters, hint: Option<&HintClaims>) -> Result<Option<String>, PageError> {
     let Some(uri) = parameters.first("post_logout_redirect_uri") else {
         return Ok(None);
     };
@@ -100,22 +88,12 @@ fn target(
         return Ok(Some(uri.to_owned()));
     };
     let glue = if uri.contains('?') { '&' } else { '?' };
-    Ok(Some(format!(
-        "{uri}{glue}{}",
-        Parameters::default().with("state", Some(state)).encode()
-    )))
+    Ok(Some(format!("{uri}{glue}{}", Parameters::default().with("state", Some(state)).encode())))
 }
 
 fn is_registered(browser: &Browser, target: &str) -> bool {
-    let bare = target
-        .split_once("?state=")
-        .or(target.split_once("&state="))
-        .map_or(target, |(bare, _)| bare);
-    browser
-        .provider
-        .clients
-        .iter()
-        .any(|client| client.may_leave_to(bare))
+    let bare = target.split_once("?state=").or(target.split_once("&state=")).map_or(target, |(bare, _)| bare);
+    browser.provider.clients.iter().any(|client| client.may_leave_to(bare))
 }
 
 fn bad(key: &'static str) -> PageError {

@@ -9,10 +9,7 @@ use serde_json::{Value, json};
 
 pub async fn discovery(ctx: PlatformCtx) -> Response {
     let provider = ctx.parts().get::<Provider>();
-    answer(Ok(cached(
-        json_body(StatusCode::OK, &document(&provider)),
-        "public, max-age=300",
-    )))
+    answer(Ok(cached(json_body(StatusCode::OK, &document(&provider)), "public, max-age=300")))
 }
 
 pub async fn jwks(ctx: PlatformCtx) -> Response {
@@ -21,21 +18,12 @@ pub async fn jwks(ctx: PlatformCtx) -> Response {
 
 async fn keys(ctx: &PlatformCtx) -> OauthResult {
     let provider = ctx.parts().get::<Provider>();
-    let keys = provider
-        .keys
-        .get(ctx.databases())
-        .await
-        .map_err(OauthError::from)?;
-    Ok(cached(
-        json_body(StatusCode::OK, &keys.document()),
-        "public, max-age=300",
-    ))
+    let keys = provider.keys.get(ctx.databases()).await.map_err(OauthError::from)?;
+    Ok(cached(json_body(StatusCode::OK, &keys.document()), "public, max-age=300"))
 }
 
 fn cached(mut response: Response, policy: &'static str) -> Response {
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
     response.headers_mut().remove(header::PRAGMA);
     response
 }

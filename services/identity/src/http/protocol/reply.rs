@@ -21,13 +21,7 @@ pub type OauthResult = Result<Response, OauthError>;
 
 impl OauthError {
     pub fn new(error: &'static str, description: &'static str) -> OauthError {
-        OauthError {
-            status: StatusCode::BAD_REQUEST,
-            error,
-            description,
-            retry_after_s: None,
-            challenge: false,
-        }
+        OauthError { status: StatusCode::BAD_REQUEST, error, description, retry_after_s: None, challenge: false }
     }
 
     pub fn invalid_grant(description: &'static str) -> OauthError {
@@ -36,28 +30,17 @@ impl OauthError {
 
     pub fn invalid_client(challenge: bool) -> OauthError {
         let error = OauthError::new("invalid_client", "the client is unknown or did not prove itself");
-        OauthError {
-            status: StatusCode::UNAUTHORIZED,
-            challenge,
-            ..error
-        }
+        OauthError { status: StatusCode::UNAUTHORIZED, challenge, ..error }
     }
 
     pub fn internal(cause: impl std::fmt::Display) -> OauthError {
         tracing::error!(%cause, "a protocol endpoint failed on our side");
-        OauthError {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            ..OauthError::new("server_error", "try again")
-        }
+        OauthError { status: StatusCode::INTERNAL_SERVER_ERROR, ..OauthError::new("server_error", "try again") }
     }
 
     pub fn unavailable(status: StatusCode, seconds: u64) -> OauthError {
         let error = OauthError::new("temporarily_unavailable", "try again later");
-        OauthError {
-            status,
-            retry_after_s: Some(seconds),
-            ..error
-        }
+        OauthError { status, retry_after_s: Some(seconds), ..error }
     }
 }
 
@@ -69,10 +52,7 @@ impl<E: Into<Problem>> From<E> for OauthError {
             ErrorCode::TooLarge | ErrorCode::Malformed | ErrorCode::UnsupportedMediaType => {
                 OauthError::new("invalid_request", "send a small form")
             }
-            _ => OauthError::unavailable(
-                StatusCode::SERVICE_UNAVAILABLE,
-                problem.retry_after_s.unwrap_or(1),
-            ),
+            _ => OauthError::unavailable(StatusCode::SERVICE_UNAVAILABLE, problem.retry_after_s.unwrap_or(1)),
         }
     }
 }
@@ -80,19 +60,14 @@ impl<E: Into<Problem>> From<E> for OauthError {
 /// The answer, whichever it is, for scripts of any origin: no cookie is looked at here.
 pub fn answer(result: OauthResult) -> Response {
     let mut response = result.unwrap_or_else(|error| {
-        let mut response = json_body(
-            error.status,
-            &json!({"error": error.error, "error_description": error.description}),
-        );
+        let mut response =
+            json_body(error.status, &json!({"error": error.error, "error_description": error.description}));
         let headers = response.headers_mut();
         if let Some(seconds) = error.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if error.challenge {
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Basic realm=\"hitaji\""),
-            );
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"hitaji\""));
         }
         response
     });
@@ -121,14 +96,8 @@ fn allow_origins(response: &mut Response) {
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
-        (
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type",
-        ),
-        (
-            header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            "www-authenticate, retry-after",
-        ),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "www-authenticate, retry-after"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

@@ -25,11 +25,7 @@ async fn revoke(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
         .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
     let form = form?.0;
     let client = authenticate(ctx, &provider, &form)?;
-    let token = form
-        .get("token")
-        .ok()
-        .flatten()
-        .ok_or(OauthError::new("invalid_request", "token is missing"))?;
+    let token = form.get("token").ok().flatten().ok_or(OauthError::new("invalid_request", "token is missing"))?;
     if token.split('.').count() == 3 {
         // Signed tokens live for minutes and nobody asks us about them; ending the session ends them at once.
         return Err(OauthError::new(
@@ -39,17 +35,9 @@ async fn revoke(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
     }
     let mut tx = begin(ctx, format!("client:{}", client.id)).await?;
     if let Some(id) = grant::grant_of_refresh(&mut tx, &sha256(token.as_bytes())).await? {
-        let ours = grant::lock(&mut tx, id)
-            .await?
-            .filter(|grant| grant.client_id == client.id);
+        let ours = grant::lock(&mut tx, id).await?.filter(|grant| grant.client_id == client.id);
         if ours.is_some() && grant::revoke(&mut tx, id, "revoked by the client", ctx.now()).await? {
-            audit(
-                &mut tx,
-                "revoke",
-                "identity.grant",
-                Some(id),
-                json!({"client_id": client.id}),
-            );
+            audit(&mut tx, "revoke", "identity.grant", Some(id), json!({"client_id": client.id}));
         }
     }
     tx.commit(None).await.map_err(Problem::from)?;

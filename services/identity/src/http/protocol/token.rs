@@ -40,17 +40,13 @@ async fn token(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
     match one(&form, "grant_type")? {
         Some("authorization_code") => by_code(ctx, &provider, client, &form).await,
         Some("refresh_token") => by_refresh(ctx, &provider, client, &form).await,
-        Some(_) => Err(OauthError::new(
-            "unsupported_grant_type",
-            "authorization_code or refresh_token",
-        )),
+        Some(_) => Err(OauthError::new("unsupported_grant_type", "authorization_code or refresh_token")),
         None => Err(OauthError::new("invalid_request", "grant_type is missing")),
     }
 }
 
 fn one<'a>(form: &'a Parameters, name: &str) -> Result<Option<&'a str>, OauthError> {
-    form.get(name)
-        .map_err(|_| OauthError::new("invalid_request", "a parameter is repeated"))
+    form.get(name).map_err(|_| OauthError::new("invalid_request", "a parameter is repeated"))
 }
 
 fn needed<'a>(form: &'a Parameters, name: &str) -> Result<&'a str, OauthError> {
@@ -76,19 +72,13 @@ pub fn authenticate<'a>(
         }
         (None, secret) => (in_form.ok_or(OauthError::invalid_client(false))?, secret),
     };
-    let client = provider
-        .client(id)
-        .ok_or(OauthError::invalid_client(basic.is_some()))?;
+    let client = provider.client(id).ok_or(OauthError::invalid_client(basic.is_some()))?;
     let proven = match (&client.secret_hash, secret) {
         (Some(_), Some(secret)) => client.has_secret(secret),
         (None, None) => true,
         _ => false,
     };
-    if proven {
-        Ok(client)
-    } else {
-        Err(OauthError::invalid_client(basic.is_some()))
-    }
+    if proven { Ok(client) } else { Err(OauthError::invalid_client(basic.is_some())) }
 }
 
 /// User and password of HTTP Basic, each form-encoded (RFC 6749 section 2.3.1).
@@ -112,10 +102,8 @@ async fn by_code(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: 
     let verifier = one(form, "code_verifier")?.unwrap_or_default();
     let (now, mut tx) = (ctx.now(), begin(ctx, format!("client:{}", client.id)).await?);
     let grant_id = grant::grant_of_code(&mut tx, &hash).await?.ok_or_else(refused)?;
-    let grant = grant::lock(&mut tx, grant_id)
-        .await?
-        .filter(|grant| grant.client_id == client.id)
-        .ok_or_else(refused)?;
+    let grant =
+        grant::lock(&mut tx, grant_id).await?.filter(|grant| grant.client_id == client.id).ok_or_else(refused)?;
     let code = grant::code(&mut tx, &hash).await?.ok_or_else(refused)?;
     if code.used_at.is_some() {
         // Two hold this code: what the first one got is taken back (RFC 9700 section 4.5).
@@ -134,38 +122,18 @@ async fn by_code(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: 
     if !grant::use_code(&mut tx, &hash, now).await? {
         return Err(refused());
     }
-    let refresh = if client.refresh {
-        Some(give_refresh(&mut tx, &grant, now).await?)
-    } else {
-        None
-    };
-    let issue = Issue {
-        client,
-        grant: &grant,
-        place: &place,
-        scope: &grant.scope,
-        code: Some(&code),
-        refresh,
-    };
+    let refresh = if client.refresh { Some(give_refresh(&mut tx, &grant, now).await?) } else { None };
+    let issue = Issue { client, grant: &grant, place: &place, scope: &grant.scope, code: Some(&code), refresh };
     issue_tokens(ctx, provider, tx, issue).await
 }
 
-async fn by_refresh(
-    ctx: &PlatformCtx,
-    provider: &Provider,
-    client: &Client,
-    form: &Parameters,
-) -> OauthResult {
+async fn by_refresh(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: &Parameters) -> OauthResult {
     let refused = || OauthError::invalid_grant("the refresh token is not valid, not yours, or was used");
     let hash = sha256(needed(form, "refresh_token")?.as_bytes());
     let (now, mut tx) = (ctx.now(), begin(ctx, format!("client:{}", client.id)).await?);
-    let grant_id = grant::grant_of_refresh(&mut tx, &hash)
-        .await?
-        .ok_or_else(refused)?;
-    let grant = grant::lock(&mut tx, grant_id)
-        .await?
-        .filter(|grant| grant.client_id == client.id)
-        .ok_or_else(refused)?;
+    let grant_id = grant::grant_of_refresh(&mut tx, &hash).await?.ok_or_else(refused)?;
+    let grant =
+        grant::lock(&mut tx, grant_id).await?.filter(|grant| grant.client_id == client.id).ok_or_else(refused)?;
     let token = grant::refresh(&mut tx, &hash).await?.ok_or_else(refused)?;
     let place = alive(ctx, &mut tx, &grant).await?;
     let presented = Presented {
@@ -175,11 +143,7 @@ async fn by_refresh(
         revoked: token.revoked_at.is_some(),
         successor_used: token.successor_used,
     };
-    let decision = decide(
-        &presented,
-        now,
-        TimeDelta::seconds(provider.settings.refresh_repeat_window_s),
-    );
+    let decision = decide(&presented, now, TimeDelta::seconds(provider.settings.refresh_repeat_window_s));
     let Some(place) = place else { return Err(refused()) };
     match decision {
         Decision::Refuse => return Err(refused()),
@@ -196,21 +160,11 @@ async fn by_refresh(
     }
     let narrowed = one(form, "scope")?.unwrap_or(&grant.scope);
     if !scope::is_subset(narrowed, &grant.scope) {
-        return Err(OauthError::new(
-            "invalid_scope",
-            "a refresh may only ask for less",
-        ));
+        return Err(OauthError::new("invalid_scope", "a refresh may only ask for less"));
     }
     let refresh = give_refresh(&mut tx, &grant, now).await?;
     grant::consume_refresh(&mut tx, &hash, &sha256(refresh.as_bytes()), now).await?;
-    let issue = Issue {
-        client,
-        grant: &grant,
-        place: &place,
-        scope: narrowed,
-        code: None,
-        refresh: Some(refresh),
-    };
+    let issue = Issue { client, grant: &grant, place: &place, scope: narrowed, code: None, refresh: Some(refresh) };
     issue_tokens(ctx, provider, tx, issue).await
 }
 
@@ -219,9 +173,7 @@ async fn alive(ctx: &PlatformCtx, tx: &mut Tx, grant: &Grant) -> Result<Option<P
     if !grant.offline && !session::is_alive(tx, grant.session_id, ctx.now()).await? {
         return Ok(None);
     }
-    let Some(account) = account::find(tx, grant.account_id)
-        .await?
-        .filter(|account| account.disabled_at.is_none())
+    let Some(account) = account::find(tx, grant.account_id).await?.filter(|account| account.disabled_at.is_none())
     else {
         return Ok(None);
     };
@@ -241,12 +193,7 @@ async fn give_refresh(tx: &mut Tx, grant: &Grant, now: DateTime<Utc>) -> Result<
     Ok(token)
 }
 
-async fn end_family(
-    mut tx: Tx,
-    grant: &Grant,
-    reason: &'static str,
-    now: DateTime<Utc>,
-) -> Result<(), Problem> {
+async fn end_family(mut tx: Tx, grant: &Grant, reason: &'static str, now: DateTime<Utc>) -> Result<(), Problem> {
     if grant::revoke(&mut tx, grant.id, reason, now).await? {
         tracing::warn!(grant = %grant.id, reason, "a token or code was used twice; its family was ended");
         let what = json!({"reason": reason, "client_id": grant.client_id, "account_id": grant.account_id});
@@ -268,10 +215,7 @@ struct Issue<'a> {
 
 async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Issue<'_>) -> OauthResult {
     tx.commit(None).await.map_err(Problem::from)?;
-    let (now, keys) = (
-        ctx.now(),
-        provider.keys.get(ctx.databases()).await.map_err(Problem::from)?,
-    );
+    let (now, keys) = (ctx.now(), provider.keys.get(ctx.databases()).await.map_err(Problem::from)?);
     let bearer = Bearer {
         account_id: issue.grant.account_id,
         tenant: &issue.place.belonging.tenant,
@@ -281,9 +225,7 @@ async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Iss
         session_id: Some(issue.grant.session_id),
         auth_time: Some(issue.grant.auth_time),
     };
-    let minted = provider
-        .access_token(&keys, &bearer, now)
-        .map_err(OauthError::internal)?;
+    let minted = provider.access_token(&keys, &bearer, now).map_err(OauthError::internal)?;
     let mut body = json!({
         "access_token": minted.access_token,
         "token_type": "Bearer",
@@ -299,9 +241,7 @@ async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Iss
             locale: &account.locale,
             nonce: issue.code.and_then(|code| code.nonce.as_deref()),
         };
-        let id_token = provider
-            .id_token(&keys, &bearer, &minted, &identity, now)
-            .map_err(OauthError::internal)?;
+        let id_token = provider.id_token(&keys, &bearer, &minted, &identity, now).map_err(OauthError::internal)?;
         body["id_token"] = json!(id_token);
     }
     if let Some(refresh) = issue.refresh {
@@ -318,12 +258,7 @@ mod tests {
     fn basic_credentials_are_form_encoded() {
         let header = format!("Basic {}", STANDARD.encode("a%3Ab:s%26+x"));
         assert_eq!(basic(&header), Some(("a:b".into(), "s& x".into())));
-        for bad in [
-            "Bearer x",
-            "Basic ?",
-            "Basic",
-            &format!("Basic {}", STANDARD.encode("no colon")),
-        ] {
+        for bad in ["Bearer x", "Basic ?", "Basic", &format!("Basic {}", STANDARD.encode("no colon"))] {
             assert_eq!(basic(bad), None, "{bad}");
         }
     }

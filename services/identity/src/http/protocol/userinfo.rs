@@ -15,9 +15,7 @@ pub async fn get(ctx: PlatformCtx) -> Response {
 
 /// The token may stand in the form here (RFC 6750 section 2.2).
 pub async fn post(ctx: PlatformCtx, form: Result<Form, Problem>) -> Response {
-    let token = form
-        .ok()
-        .and_then(|form| form.0.first("access_token").map(str::to_owned));
+    let token = form.ok().and_then(|form| form.0.first("access_token").map(str::to_owned));
     challenged(userinfo(&ctx, token.as_deref()).await)
 }
 
@@ -26,10 +24,7 @@ async fn userinfo(ctx: &PlatformCtx, in_form: Option<&str>) -> OauthResult {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let missing = || OauthError {
-        status: StatusCode::UNAUTHORIZED,
-        ..OauthError::new("", "send an access token")
-    };
+    let missing = || OauthError { status: StatusCode::UNAUTHORIZED, ..OauthError::new("", "send an access token") };
     let token = in_header.or(in_form).ok_or_else(missing)?;
     let invalid = || OauthError {
         status: StatusCode::UNAUTHORIZED,
@@ -43,15 +38,10 @@ async fn userinfo(ctx: &PlatformCtx, in_form: Option<&str>) -> OauthResult {
     let scopes: Vec<&str> = verified.scope.split(' ').collect();
     if !scopes.contains(&"openid") {
         let error = OauthError::new("insufficient_scope", "the access token lacks the scope openid");
-        return Err(OauthError {
-            status: StatusCode::FORBIDDEN,
-            ..error
-        });
+        return Err(OauthError { status: StatusCode::FORBIDDEN, ..error });
     }
     let mut conn = ctx.read().await?;
-    let account = account::find(&mut conn, verified.subject.0)
-        .await?
-        .ok_or_else(invalid)?;
+    let account = account::find(&mut conn, verified.subject.0).await?.ok_or_else(invalid)?;
     conn.release();
     let identity = Identity {
         name: &account.name,
@@ -82,9 +72,7 @@ fn challenged(result: OauthResult) -> Response {
     };
     let mut response = answer(result);
     if let Some(challenge) = challenge {
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
 }
