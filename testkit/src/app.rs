@@ -4,7 +4,7 @@ use crate::postgres::test_postgres;
 use chrono::{DateTime, Utc};
 use hitaji::{mail_catcher, runtime};
 use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
-use hitaji_core::{Clock, Config, TenantId};
+use hitaji_core::{Clock, Config, TenantId, new_id};
 use hitaji_db::secrets::MasterKey;
 use hitaji_db::{Databases, Place};
 use hitaji_web::{Assembled, Platform};
@@ -48,7 +48,7 @@ impl TestApp {
         let mut config = runtime::load_config(None).expect("the default configuration");
         config.set("server", "origin", origin.clone());
         config.set("database", "admin_url", test_postgres().await);
-        config.set("database", "control", format!("test_{}", &uuid::Uuid::new_v4().simple().to_string()[..10]));
+        config.set("database", "control", format!("test_{}", &new_id().simple().to_string()[22..]));
         config.set("database", "warm", 0);
         config.set("keys", "master", MasterKey::generate().to_base64());
         config.set("identity", "smtp_url", format!("smtp://{}", smtp.local_addr().expect("an address")));

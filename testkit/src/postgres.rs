@@ -27,6 +27,7 @@ pub async fn test_postgres() -> String {
 }
 
 /// A test process may end at any moment; a small shell waits for that and then stops the server by its id.
+#[expect(clippy::zombie_processes, reason = "the shell outlives us: that is what it is for")]
 fn stop_with_us(cluster: &PrivateCluster) {
     let (Some(server), ours) = (cluster.pid(), std::process::id()) else { return };
     let script = format!("while kill -0 {ours} 2>/dev/null; do sleep 0.2; done; kill -INT {server} 2>/dev/null");

@@ -15,8 +15,8 @@ pub fn misfit(value: &Value, schema: &Value, schemas: &Value, place: &str) -> Op
             return Some(format!("{place}: fits none of {word}: {value}"));
         }
     }
-    let parts = schema["allOf"].as_array().into_iter().flatten();
-    if let Some(found) = parts.filter_map(|part| misfit(value, part, schemas, place)).next() {
+    let mut parts = schema["allOf"].as_array().into_iter().flatten();
+    if let Some(found) = parts.find_map(|part| misfit(value, part, schemas, place)) {
         return Some(found);
     }
     if let Some(known) = schema["enum"].as_array()
@@ -29,8 +29,8 @@ pub fn misfit(value: &Value, schema: &Value, schemas: &Value, place: &str) -> Op
     }
     match value {
         Value::Object(members) => {
-            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            if let Some(missing) = required.filter(|name| !members.contains_key(*name)).next() {
+            let mut required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            if let Some(missing) = required.find(|name| !members.contains_key(*name)) {
                 return Some(format!("{place}: {missing} is missing"));
             }
             let properties = schema["properties"].as_object()?;
