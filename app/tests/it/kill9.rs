@@ -104,7 +104,7 @@ impl School {
         let mut turn = writer;
         while !stop.load(Ordering::SeqCst) {
             let (stream, pupils) = &self.streams[turn % STREAMS];
-            let roll_call = if turn / STREAMS % 2 == 0 { "morning" } else { "afternoon" };
+            let roll_call = if (turn / STREAMS).is_multiple_of(2) { "morning" } else { "afternoon" };
             let day = (today - chrono::Days::new((turn / STREAMS / 2 % 60) as u64)).to_string();
             let late = &pupils[turn / 7 % pupils.len()];
             let body = json!({"stream_id": stream, "date": day, "roll_call": roll_call, "default": "present",

@@ -13,7 +13,7 @@ pub struct Setting {
 impl Setting {
     /// A platform of its own on the test's PostgreSQL, known to people as `origin`.
     pub async fn new(origin: String) -> Setting {
-        let control = format!("test_{}", &uuid::Uuid::new_v4().simple().to_string()[..10]);
+        let control = format!("test_{}", &hitaji_core::new_id().simple().to_string()[20..]);
         let variable = |key: &str, value: String| (format!("HITAJI__{key}"), value);
         let variables = vec![
             variable("DATABASE__ADMIN_URL", test_postgres().await),

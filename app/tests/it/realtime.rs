@@ -89,7 +89,7 @@ async fn what_was_missed_comes_once_and_offsets_of_another_life_mean_reload() {
     assert_eq!(versions, [true; 3], "{missed:?}");
     school.correct(4).await;
     assert!(back.next().await.contains("\"version\":5"), "live goes on where the replay ended");
-    let stranger = json!({"epoch": uuid::Uuid::new_v4(), "sequence": 1});
+    let stranger = json!({"epoch": hitaji_core::new_id(), "sequence": 1});
     let (_stranger, missed, answer) = school.listen(stranger).await;
     assert_eq!((missed.len(), &answer["recovered"]), (0, &json!(false)), "{answer}");
     school.app.settle().await;

@@ -27,9 +27,14 @@ update hitaji.outbox as event set sequence = heads.sequence - sizes.size + fresh
 from fresh join heads using (service) join sizes using (service)
 where event.position = fresh.position";
 
+/// Begins, and takes the lock. The plan of [`STAMP`] is made while a new outbox is empty and kept while it grows, so it
+/// must go by the indexes, whatever a small table would suggest.
+const LOCK: &str = "begin; set local enable_seqscan = off; set local enable_hashjoin = off;
+set local enable_mergejoin = off; select pg_advisory_xact_lock(hashtext('hitaji.stamp'))";
+
 /// Numbers what was committed since the last time; returns how many. One stamper at a time per database.
 pub(crate) async fn stamp(conn: &mut PgConnection) -> Result<u64, DbError> {
-    sqlx::raw_sql("begin; select pg_advisory_xact_lock(hashtext('hitaji.stamp'))").execute(&mut *conn).await?;
+    sqlx::raw_sql(LOCK).execute(&mut *conn).await?;
     let stamped = sqlx::query(STAMP).execute(&mut *conn).await?.rows_affected();
     sqlx::raw_sql("commit").execute(&mut *conn).await?;
     Ok(stamped)
