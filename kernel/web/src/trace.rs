@@ -13,14 +13,19 @@ tokio::task_local! {
 pub(crate) const DEADLINE_HEADER: &str = "x-deadline-ms";
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// A `traceparent` of our own: in the caller's trace where it sent a well-formed one, else in a new trace.
 pub(crate) fn continued(headers: &HeaderMap) -> String {
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(parse);
-    let (trace, flags) = given.unwrap_or_else(|| (hex(&random::<16>()), "01".to_owned()));
-    format!("00-{trace}-{}-{flags}", hex(&random::<8>()))
+    // Both ids from one draw: each asks the kernel.
+    let noise = random::<24>();
+    let (trace, span) = noise.split_at(16);
+    let (trace, flags) = given.unwrap_or_else(|| (hex(trace), "01".to_owned()));
+    format!("00-{trace}-{}-{flags}", hex(span))
 }
 
 /// Trace id and flags of a version 00 header that is not all zeros.
