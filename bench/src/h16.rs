@@ -8,6 +8,9 @@ use crate::report::{Times, at_most, say, times};
 use serde_json::json;
 use std::time::Duration;
 
+/// About what distroless/cc takes, on which the binary could run; everything else is embedded in it.
+const BASE_MB: f64 = 25.0;
+
 /// Rows of the directory, as a sign-up leaves them; they have no database, which memory does not know.
 const KNOWN: &str = "insert into directory.tenant (id, slug, name, country, currency, time_zone, products, state)
     select ('0000000a-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'known-' || n, 'Known Academy ' || n, 'KE', 'KES',
@@ -53,10 +56,8 @@ pub async fn run(size: Size) -> usize {
     let idle = resident_mib(platform.pid());
     let megabytes = std::fs::metadata(binary()).map_or(f64::NAN, |file| file.len() as f64 / 1e6);
     platform.stop().await;
-    say(
-        "  an image is the binary (web application and templates embedded) on a base with glibc and CA certificates: distroless/cc, about 25 MB",
-    );
+    say(&format!("  binary {megabytes:.1} MB; no image is built here: it is reckoned as that and {BASE_MB} MB"));
     at_most("resident, idle", idle, 150.0, "MiB")
         + at_most("ready after the start, median", starts.ms(50.0), 500.0, "ms")
-        + at_most("binary", megabytes, 35.0, "MB")
+        + at_most("image, reckoned", megabytes + BASE_MB, 60.0, "MB")
 }
