@@ -23,6 +23,7 @@ pub const PASSWORD: &str = "twiga mrefu hula majani";
 
 const SCHOOL_DAYS: u64 = 50;
 const PARALLEL: usize = 6;
+const TRIES: usize = 30;
 
 /// An account of the demo.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,8 +64,9 @@ pub async fn fill(peers: Peers, address: &str, mail: &str, data_dir: &Path) -> R
     }
     tracing::info!("making the demo school; this takes some seconds");
     let demo = Demo { http: Client::new(), address: address.to_owned(), mail: mail.to_owned(), peers };
-    let mut accounts = demo.uhuru().await?;
-    accounts.extend(demo.nyota().await?);
+    let half_made = |error| format!("{error}\nThe demo is half made: remove {} and start again.", data_dir.display());
+    let mut accounts = demo.uhuru().await.map_err(half_made)?;
+    accounts.extend(demo.nyota().await.map_err(half_made)?);
     fs::write(&record, serde_json::to_vec_pretty(&accounts)?)?;
     Ok(accounts)
 }
@@ -157,12 +159,20 @@ fn account(role: &str, name: &str, email: &str, organisation: &str) -> DemoAccou
     }
 }
 
-/// Sends, and turns a problem into its text.
+/// Sends, and turns a problem into its text. Told to wait, it waits: the demo is quicker than any person.
 async fn send(request: RequestBuilder) -> Result<Value, Failure> {
-    let response = request.send().await?;
-    let (status, url) = (response.status(), response.url().path().to_owned());
-    let body: Value = response.json().await.unwrap_or(Value::Null);
-    if status.is_success() { Ok(body) } else { Err(format!("{url}: {status} {body}").into()) }
+    for _ in 0..TRIES {
+        let response = request.try_clone().ok_or("a request that cannot be repeated")?.send().await?;
+        let (status, url) = (response.status(), response.url().path().to_owned());
+        let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        if let Some(seconds) = wait.filter(|_| !status.is_success()) {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            continue;
+        }
+        let body: Value = response.json().await.unwrap_or(Value::Null);
+        return if status.is_success() { Ok(body) } else { Err(format!("{url}: {status} {body}").into()) };
+    }
+    Err("the server stays too busy for the demo".into())
 }
 
 /// A school seen with its owner's token.

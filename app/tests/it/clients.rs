@@ -21,6 +21,11 @@ pub struct Up {
 
 impl Up {
     pub async fn start() -> Up {
+        Up::start_with(&[], &[]).await
+    }
+
+    /// Starts with further arguments of `up`, and settings as variables.
+    pub async fn start_with(arguments: &[&str], settings: &[(&str, &str)]) -> Up {
         // PostgreSQL, which never runs as root, must be able to pass through.
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o711);
         let folder = tempfile::Builder::new().permissions(permissions).tempdir().expect("a folder");
@@ -28,7 +33,9 @@ impl Up {
         command.arg("--config").arg(scripts().join("clients.toml")).arg("--data-dir").arg(folder.path().join("data"));
         command
             .args(["up", "--port", &crate::process::free_port().to_string(), "--ready-file"])
-            .arg(folder.path().join("ready.json"));
+            .arg(folder.path().join("ready.json"))
+            .args(arguments)
+            .envs(settings.iter().copied());
         let log = fs::File::create(folder.path().join("log")).expect("a log");
         let child = command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary starts");
         let mut up = Up { child, folder };
@@ -44,6 +51,12 @@ impl Up {
             assert!(ended.is_none() && Instant::now() < deadline, "hitaji up did not become ready:\n{}", self.log());
             looks.tick().await;
         }
+    }
+
+    /// What the ready file says.
+    pub fn ready(&self) -> serde_json::Value {
+        let text = fs::read(self.folder.path().join("ready.json")).expect("a ready file");
+        serde_json::from_slice(&text).expect("JSON")
     }
 
     fn log(&self) -> String {

@@ -4,6 +4,7 @@ mod browser;
 mod clients;
 mod conformance;
 mod declared;
+mod demo;
 mod isolation;
 mod kill9;
 mod limits;
