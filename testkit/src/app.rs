@@ -1,6 +1,7 @@
 //! One platform of a test's own: all services in one process, on a database of its own.
 use crate::client::Client;
 use crate::postgres::test_postgres;
+use crate::wait::until;
 use chrono::{DateTime, Utc};
 use hitaji::{mail_catcher, runtime};
 use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
@@ -9,7 +10,6 @@ use hitaji_db::secrets::MasterKey;
 use hitaji_db::{Databases, Place};
 use hitaji_web::{Assembled, Platform};
 use serde_json::{Value, json};
-use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Good enough for the password rules, and nobody's.
@@ -124,18 +124,14 @@ impl TestApp {
     /// Waits until every event committed so far has reached its consumers; fails when one cannot be handled.
     pub async fn settle(&self) {
         let databases = self.platform.databases();
-        for _ in 0..500 {
-            let mut behind = 0;
-            behind += waiting(databases, &Place::Control).await;
+        until("every event is delivered", async || {
+            let mut behind = waiting(databases, &Place::Control).await;
             for (tenant, _) in databases.tenant_databases().await.expect("the directory") {
                 behind += waiting(databases, &Place::Tenant(tenant)).await;
             }
-            if behind == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("events are left over");
+            (behind == 0).then_some(())
+        })
+        .await;
     }
 
     /// The events of one service at an organisation, oldest first: (type, data).

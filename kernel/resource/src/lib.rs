@@ -12,8 +12,6 @@ mod select;
 use hitaji_core::resource::ResourceDef;
 use hitaji_web::{Access, Ctx, Idempotency, Route};
 
-pub use meta::path_of;
-
 /// Which rows of a resource the caller reaches; one function serves lists, single reads and writes alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -53,12 +51,12 @@ pub fn routes(catalogue: Catalogue) -> Vec<Route> {
 fn resource_routes(catalogue: Catalogue, declared: &'static Declared) -> Vec<Route> {
     let def = declared.def;
     let (collection, single) = (format!("/{}", def.name), format!("/{}/{{id}}", def.name));
-    let record = || Some(schema::record(catalogue, def));
+    let record = || Some(schema::record(def));
     let mut list = Route::get(collection.clone(), Access::Scope(def.read_scope), move |ctx: Ctx| {
         list::list(catalogue, declared, ctx)
     })
     .summary(format!("List {}", def.label.to_lowercase()))
-    .answers_schema(200, Some(schema::list(schema::record(catalogue, def))))
+    .answers_schema(200, Some(schema::list(schema::record(def))))
     .list();
     for (name, description) in schema::list_parameters(def) {
         list = list.parameter(name, description);

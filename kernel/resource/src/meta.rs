@@ -4,11 +4,6 @@ use hitaji_core::resource::{FieldDef, FieldKind, ResourceDef};
 use hitaji_web::{Answer, Ctx, Problem};
 use serde_json::{Value, json};
 
-/// Where the records of a resource are found.
-pub fn path_of(def: &ResourceDef) -> String {
-    def.path()
-}
-
 pub(crate) fn describe(catalogue: Catalogue, ctx: &Ctx) -> Result<Answer, Problem> {
     let visible = catalogue.iter().map(|declared| declared.def).filter(|def| ctx.may(def.read_scope));
     let data: Vec<Value> = visible.map(|def| resource(catalogue, ctx, def)).collect();

@@ -1,5 +1,4 @@
 //! JSON schemas of declared resources, for OpenAPI.
-use crate::Catalogue;
 use hitaji_core::resource::{FieldDef, FieldKind, ResourceDef};
 use hitaji_web::Schema;
 use serde_json::{Map, Value, json};
@@ -16,7 +15,7 @@ pub(crate) fn list(record: Schema) -> Schema {
 }
 
 /// A record as it is read.
-pub(crate) fn record(_catalogue: Catalogue, def: &ResourceDef) -> Schema {
+pub(crate) fn record(def: &ResourceDef) -> Schema {
     let mut properties = Map::from_iter([
         ("id".to_owned(), json!({"type": "string", "format": "uuid"})),
         ("version".to_owned(), json!({"type": "integer"})),
