@@ -1,9 +1,9 @@
 //! The one door to databases: connections by place, the cached directory, provisioning and migrations.
 use crate::directory::{self, NewTenant, Placement, Tenant, TenantState};
-use crate::governor::{Conn, Governor, GovernorStats, Place};
+use crate::governor::{Conn, Governor, GovernorStats};
 use crate::migrate::{self, AppliedMigration, Home, Migration};
 use crate::secrets::MasterKey;
-use crate::{DbError, cluster, roles};
+use crate::{DbError, HOME_CLUSTER, Place, cluster, roles};
 use chrono::{DateTime, TimeDelta, Utc};
 use hitaji_core::{Clock, TenantId};
 use serde::Deserialize;
@@ -162,7 +162,8 @@ impl Databases {
         match place {
             Place::Control => self.control().await,
             Place::Tenant(id) => self.tenant(*id).await,
-            Place::Admin(database) => self.admin(database).await,
+            Place::Service(id, _) => self.tenant(*id).await,
+            Place::Admin { database, .. } => self.admin(database).await,
         }
     }
 
@@ -170,7 +171,7 @@ impl Databases {
         self.0
             .governor
             // Making and changing databases takes longer than any request may.
-            .acquire(Place::Admin(database.to_owned()), async || {
+            .acquire(Place::Admin { cluster: HOME_CLUSTER.into(), database: database.to_owned() }, async || {
                 Ok(self.0.admin.clone().database(database).options([("statement_timeout", "300000")]))
             })
             .await

@@ -2,8 +2,7 @@
 //!
 //! One cap for the process and one per place. Who cannot be served waits in order, for a bounded time; a freed
 //! connection goes to the first waiter that may have it, if need be by closing it and opening another place's.
-use crate::DbError;
-use hitaji_core::TenantId;
+use crate::{DbError, Place};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use std::collections::{HashMap, VecDeque};
@@ -14,15 +13,6 @@ use tokio::sync::oneshot;
 
 const QUEUE_LIMIT: usize = 2_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A database and the role we speak to it with.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
-    Control,
-    Tenant(TenantId),
-    /// The migrator's role on a named database; its connections are not kept.
-    Admin(String),
-}
 
 /// How many connections there are just now.
 #[derive(Clone, Copy, Debug, Default)]
@@ -169,7 +159,7 @@ impl Governor {
             }
         }
         match live {
-            Some(conn) if !matches!(place, Place::Admin(_)) => {
+            Some(conn) if !matches!(place, Place::Admin { .. }) => {
                 state.places.entry(place.clone()).or_default().idle.push((conn, Instant::now()));
             }
             _ => {
