@@ -40,6 +40,12 @@ const KERNEL_MIGRATIONS: &[Migration] = &[
         version: 2,
         sql: include_str!("../migrations/0002_directory.sql"),
     },
+    Migration {
+        service: KERNEL,
+        home: Home::Control,
+        version: 3,
+        sql: include_str!("../migrations/0003_control_plane.sql"),
+    },
 ];
 
 /// The kernel's and the services' migrations for one home, in the order they run.

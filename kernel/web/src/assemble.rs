@@ -43,6 +43,7 @@ impl Assembled {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.relay.clone().run());
         tasks.spawn(upkeep(self.platform.clone()));
+        tasks.spawn(self.platform.databases().clone().follow_directory());
         tasks.spawn(hitaji_bus::retention::run(self.platform.databases().clone()));
         let context = JobContext { databases: self.platform.databases().clone(), parts: self.platform.parts().clone() };
         for job in &self.jobs {

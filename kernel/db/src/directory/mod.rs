@@ -1,0 +1,249 @@
+//! The tenant directory: which organisations there are, their state and products, and where their data lives.
+pub mod cluster;
+pub mod database;
+pub mod operation;
+
+use crate::DbError;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use hitaji_core::TenantId;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// What an organisation may do just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenantState {
+    Provisioning,
+    Active,
+    Suspended,
+    Archived,
+    Erasing,
+    /// Keys and data are gone; the id is never used again.
+    Erased,
+}
+
+impl TenantState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TenantState::Provisioning => "provisioning",
+            TenantState::Active => "active",
+            TenantState::Suspended => "suspended",
+            TenantState::Archived => "archived",
+            TenantState::Erasing => "erasing",
+            TenantState::Erased => "erased",
+        }
+    }
+
+    fn parse(text: &str) -> Result<TenantState, DbError> {
+        [
+            TenantState::Provisioning,
+            TenantState::Active,
+            TenantState::Suspended,
+            TenantState::Archived,
+            TenantState::Erasing,
+            TenantState::Erased,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| DbError::Invalid(format!("unknown organisation state {text}")))
+    }
+}
+
+/// An organisation, as every service may know it.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub slug: String,
+    pub name: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// ISO 4217.
+    pub currency: String,
+    pub time_zone: Tz,
+    pub products: Vec<String>,
+    pub state: TenantState,
+    /// Told to who is refused, where the state is not active.
+    pub state_reason: Option<String>,
+    /// A copy for support or testing: no mail, SMS, payment or webhook may leave it.
+    pub neutralised: bool,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a sign-up says of a new organisation.
+#[derive(Clone, Debug)]
+pub struct NewTenant {
+    pub id: TenantId,
+    pub slug: String,
+    pub name: String,
+    pub country: String,
+    pub currency: String,
+    pub time_zone: Tz,
+    pub products: Vec<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct TenantRow {
+    id: Uuid,
+    slug: String,
+    name: String,
+    country: String,
+    currency: String,
+    time_zone: String,
+    products: Vec<String>,
+    state: String,
+    state_reason: Option<String>,
+    neutralised: bool,
+    version: i64,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<TenantRow> for Tenant {
+    type Error = DbError;
+    fn try_from(row: TenantRow) -> Result<Tenant, DbError> {
+        Ok(Tenant {
+            id: TenantId(row.id),
+            time_zone: row.time_zone.parse().map_err(|_| DbError::Invalid("unknown time zone".into()))?,
+            state: TenantState::parse(&row.state)?,
+            slug: row.slug,
+            name: row.name,
+            country: row.country,
+            currency: row.currency,
+            products: row.products,
+            state_reason: row.state_reason,
+            neutralised: row.neutralised,
+            version: row.version,
+            created_at: row.created_at,
+        })
+    }
+}
+
+pub async fn tenant(conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
+    let row: Option<TenantRow> = sqlx::query_as(
+        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, version, created_at
+         from directory.tenant where id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await?;
+    row.map(Tenant::try_from).transpose()
+}
+
+pub async fn tenant_by_slug(conn: &mut PgConnection, slug: &str) -> Result<Option<TenantId>, DbError> {
+    let id: Option<Uuid> =
+        sqlx::query_scalar("select id from directory.tenant where slug = $1").bind(slug).fetch_optional(conn).await?;
+    Ok(id.map(TenantId))
+}
+
+/// All organisations after `after` in order of id, at most `limit`.
+pub async fn tenants(conn: &mut PgConnection, after: Option<TenantId>, limit: i64) -> Result<Vec<Tenant>, DbError> {
+    let rows: Vec<TenantRow> = sqlx::query_as(
+        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, version, created_at
+         from directory.tenant where id > $1 order by id limit $2",
+    )
+    .bind(after.map_or(Uuid::nil(), |id| id.0))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Tenant::try_from).collect()
+}
+
+/// Records the wish for an organisation. The same id twice is the same wish; the first one's details stay.
+pub async fn insert_tenant(conn: &mut PgConnection, new: &NewTenant) -> Result<(), DbError> {
+    sqlx::query(
+        "insert into directory.tenant (id, slug, name, country, currency, time_zone, products, state)
+         values ($1, $2, $3, $4, $5, $6, $7, 'provisioning') on conflict (id) do nothing",
+    )
+    .bind(new.id.0)
+    .bind(&new.slug)
+    .bind(&new.name)
+    .bind(&new.country)
+    .bind(&new.currency)
+    .bind(new.time_zone.name())
+    .bind(&new.products)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Changes what an owner may change. None when `version` is not the current one.
+pub async fn update_tenant(
+    conn: &mut PgConnection,
+    id: TenantId,
+    version: i64,
+    name: &str,
+    time_zone: Tz,
+    products: &[String],
+) -> Result<Option<i64>, DbError> {
+    Ok(sqlx::query_scalar(
+        "update directory.tenant set name = $3, time_zone = $4, products = $5, version = version + 1,
+         changed_at = clock_timestamp() where id = $1 and version = $2 returning version",
+    )
+    .bind(id.0)
+    .bind(version)
+    .bind(name)
+    .bind(time_zone.name())
+    .bind(products)
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// True when this changed the state: of two that do it at once, only one is told so.
+pub async fn set_state(
+    conn: &mut PgConnection,
+    id: TenantId,
+    state: TenantState,
+    reason: Option<&str>,
+) -> Result<bool, DbError> {
+    let changed = sqlx::query(
+        "update directory.tenant set state = $2, state_reason = $3, version = version + 1, changed_at = clock_timestamp()
+         where id = $1 and state <> $2",
+    )
+    .bind(id.0)
+    .bind(state.as_str())
+    .bind(reason)
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Organisations whose sign-up began before `before` and did not finish.
+pub async fn unfinished(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<Vec<TenantId>, DbError> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "select id from directory.tenant where state = 'provisioning' and created_at < $1 limit 100",
+    )
+    .bind(before)
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(TenantId).collect())
+}
+
+/// Organisations changed since `since`, with some overlap for transactions that commit late.
+pub async fn changed_since(
+    conn: &mut PgConnection,
+    since: DateTime<Utc>,
+) -> Result<Vec<(TenantId, DateTime<Utc>)>, DbError> {
+    let rows: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+        "select id, changed_at from directory.tenant where changed_at > $1::timestamptz - interval '10 seconds'",
+    )
+    .bind(since)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(id, at)| (TenantId(id), at)).collect())
+}
+
+/// The schema's fingerprint, seen the first time or again.
+pub async fn know_schema(conn: &mut PgConnection, fingerprint: &str) -> Result<(), DbError> {
+    sqlx::query("insert into directory.schema (fingerprint) values ($1) on conflict do nothing")
+        .bind(fingerprint)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The schema that new tenants get: the one that was seen for the first time last, by whatever version of the program.
+pub async fn newest_schema(conn: &mut PgConnection) -> Result<Option<String>, DbError> {
+    Ok(sqlx::query_scalar("select fingerprint from directory.schema order by place desc limit 1")
+        .fetch_optional(conn)
+        .await?)
+}

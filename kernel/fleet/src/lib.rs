@@ -1,0 +1,1 @@
+//! What is done to whole databases of tenants: migrated in waves, copied, moved, backed up, restored, exported, erased.
