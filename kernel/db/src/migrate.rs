@@ -1,6 +1,7 @@
 //! Migrations: forward only, one transaction each, recorded in the database they change.
 use crate::DbError;
 use crate::secrets::sha256;
+use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};
 
 /// Which databases a service's schema lives in.
@@ -22,10 +23,10 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
-/// A step that ran just now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A step that ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedMigration {
-    pub service: &'static str,
+    pub service: String,
     pub version: i32,
 }
 
@@ -45,6 +46,12 @@ const KERNEL_MIGRATIONS: &[Migration] = &[
         home: Home::Control,
         version: 3,
         sql: include_str!("../migrations/0003_control_plane.sql"),
+    },
+    Migration {
+        service: KERNEL,
+        home: Home::Control,
+        version: 5,
+        sql: include_str!("../migrations/0005_backups.sql"),
     },
 ];
 
@@ -84,9 +91,18 @@ pub async fn run(conn: &mut PgConnection, plan: &[Migration]) -> Result<Vec<Appl
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        applied.push(AppliedMigration { service: migration.service, version: migration.version });
+        applied.push(AppliedMigration { service: migration.service.to_owned(), version: migration.version });
     }
     Ok(applied)
+}
+
+/// All steps that ran on a database, in the order they ran.
+pub async fn applied(conn: &mut PgConnection) -> Result<Vec<AppliedMigration>, DbError> {
+    let rows: Vec<(String, i32)> =
+        sqlx::query_as("select service, version from hitaji.schema_version order by applied_at, service, version")
+            .fetch_all(conn)
+            .await?;
+    Ok(rows.into_iter().map(|(service, version)| AppliedMigration { service, version }).collect())
 }
 
 async fn recorded_checksum(conn: &mut PgConnection, migration: &Migration) -> Result<Option<Vec<u8>>, DbError> {

@@ -107,20 +107,22 @@ impl Databases {
         directory::database::made(&mut *self.control().await?, new.id).await
     }
 
-    /// An empty database of today's schema for a tenant, beside the one in use.
+    /// An empty database for a tenant, beside the one in use: of today's schema, or (`bare`) without any.
     pub async fn make_loading(
         &self,
         cluster: &str,
         tenant: TenantId,
         service: Option<&str>,
+        bare: bool,
     ) -> Result<NewDatabase, DbError> {
         let keys = self.data_keys(tenant).await?;
-        self.clone_template(cluster, &self.template(), Wanted::Loading(tenant, service, &keys)).await
+        let template = if bare { "template0".to_owned() } else { self.template() };
+        self.clone_template(cluster, &template, Wanted::Loading(tenant, service, &keys)).await
     }
 
     async fn clone_template(&self, cluster: &str, template: &str, wanted: Wanted<'_>) -> Result<NewDatabase, DbError> {
         let mut admin = self.maintenance(cluster).await?;
-        if !cluster::template_ready(&mut admin, template).await? {
+        if template != "template0" && !cluster::template_ready(&mut admin, template).await? {
             admin.close();
             if template != self.template() {
                 return Err(DbError::Unavailable("the newest schema's template is not on this cluster yet"));

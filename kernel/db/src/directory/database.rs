@@ -213,6 +213,12 @@ pub async fn switch(conn: &mut PgConnection, new: Uuid) -> Result<Option<Databas
     Ok(old)
 }
 
+/// Notes which schema is in a database now.
+pub async fn has_schema(conn: &mut PgConnection, id: Uuid, fingerprint: &str) -> Result<(), DbError> {
+    sqlx::query("update directory.database set schema = $2 where id = $1").bind(id).bind(fingerprint).execute(conn).await?;
+    Ok(())
+}
+
 /// Databases ready for a sign-up, by cluster.
 pub async fn ready(conn: &mut PgConnection, cluster: &str, template: &str) -> Result<i64, DbError> {
     Ok(sqlx::query_scalar(
