@@ -7,6 +7,9 @@ create table directory.backup (
     tenant_id  uuid not null,
     -- The one service that the database is for; null: all that have none of their own.
     service    text,
+    -- The database it is of, and the schema that was in it: a journal goes on from a backup of the same database.
+    database_id uuid not null,
+    schema     text,
     object     text not null unique,
     bytes      bigint not null,
     rows       bigint not null,

@@ -16,6 +16,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 /// Section `[database]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,14 +34,31 @@ pub struct Settings {
     pub warm: i64,
 }
 
-/// Tells the relay which databases have new events.
+/// Tells the relay which databases have new events, and the journal which were written to.
 #[derive(Clone, Default)]
-pub struct Wake(Arc<(Mutex<HashSet<Place>>, Notify)>);
+pub struct Wake(Arc<(Mutex<HashSet<Place>>, Notify, Mutex<HashSet<Place>>)>);
 
 impl Wake {
     pub fn wake(&self, place: Place) {
         self.0.0.lock().expect("cannot be poisoned: inserting does not panic").insert(place);
         self.0.1.notify_one();
+    }
+
+    pub(crate) fn written(&self, place: &Place) {
+        let mut written = self.0.2.lock().expect("cannot be poisoned: inserting does not panic");
+        if !written.contains(place) {
+            written.insert(place.clone());
+        }
+    }
+
+    /// Says again that a place was written to.
+    pub fn put_back(&self, place: &Place) {
+        self.written(place);
+    }
+
+    /// The places that this process committed to since it was last asked.
+    pub fn take_written(&self) -> HashSet<Place> {
+        std::mem::take(&mut *self.0.2.lock().expect("cannot be poisoned: taking does not panic"))
     }
 
     /// Waits for at least one place, and takes all there are.
@@ -193,6 +211,12 @@ impl Databases {
         Ok(self.place_in(id, service, &placements))
     }
 
+    /// The place of a directory row: of one service, or of all.
+    pub async fn place_of_row(&self, id: TenantId, service: Option<&str>) -> Result<Place, DbError> {
+        let placements = self.placements(id).await?;
+        Ok(self.place_in(id, service.unwrap_or_default(), &placements))
+    }
+
     fn place_in(&self, id: TenantId, service: &str, placements: &Placements) -> Place {
         let own = placements
             .databases
@@ -200,6 +224,17 @@ impl Databases {
             .find_map(|placement| placement.service.as_deref().filter(|own| *own == service));
         let known = own.and_then(|own| self.0.migrations.iter().find(|migration| migration.service == own));
         known.map_or(Place::Tenant(id), |migration| Place::Service(id, migration.service))
+    }
+
+    /// The directory's name for the database behind a tenant's place.
+    pub async fn database_id(&self, place: &Place) -> Result<Uuid, DbError> {
+        let (id, service) = match place {
+            Place::Tenant(id) => (*id, ""),
+            Place::Service(id, service) => (*id, *service),
+            Place::Control | Place::Admin { .. } => return Err(DbError::UnknownTenant),
+        };
+        let placements = self.placements(id).await?;
+        placements.of(service).map(|placement| placement.id).ok_or(DbError::UnknownTenant)
     }
 
     /// All places of organisations, with the cluster and the database each is.

@@ -16,6 +16,7 @@ pub struct Backup {
     pub set_id: Uuid,
     pub tenant_id: Uuid,
     pub service: Option<String>,
+    pub database_id: Uuid,
     pub object: String,
     pub bytes: i64,
     pub rows: i64,
@@ -68,13 +69,16 @@ impl Fleet {
         conn.close();
         let mut control = self.databases.control().await?;
         sqlx::query(
-            "insert into directory.backup (id, set_id, tenant_id, service, object, bytes, rows, content, data_key, taken_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "insert into directory.backup (id, set_id, tenant_id, service, database_id, schema, object, bytes, rows,
+                content, data_key, taken_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(id)
         .bind(set_id)
         .bind(tenant.0)
         .bind(service)
+        .bind(row.id)
+        .bind(&row.schema)
         .bind(object)
         .bind(written.bytes as i64)
         .bind(manifest.rows())
@@ -151,7 +155,7 @@ impl Fleet {
 
 pub(crate) async fn find(conn: &mut PgConnection, tenant: TenantId) -> Result<Vec<Backup>, FleetError> {
     Ok(sqlx::query_as(
-        "select id, set_id, tenant_id, service, object, bytes, rows, taken_at, expires_at, proven_at, fault
+        "select id, set_id, tenant_id, service, database_id, object, bytes, rows, taken_at, expires_at, proven_at, fault
          from directory.backup where tenant_id = $1 order by taken_at desc, service nulls first",
     )
     .bind(tenant.0)

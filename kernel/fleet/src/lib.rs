@@ -4,6 +4,7 @@ pub mod bundle;
 mod copy;
 mod error;
 mod fleet;
+mod journal;
 mod restore;
 mod sealed;
 pub mod store;

@@ -110,7 +110,7 @@ impl Fleet {
     }
 
     /// Removes a database that was loaded for nothing.
-    pub(crate) async fn discard(&self, new: &NewDatabase) -> Result<(), FleetError> {
+    pub async fn discard(&self, new: &NewDatabase) -> Result<(), FleetError> {
         let mut conn = self.databases.control().await?;
         database::give_up(&mut conn, new.id).await?;
         conn.release();

@@ -66,6 +66,8 @@ pub struct Tenant {
     pub state_reason: Option<String>,
     /// A copy for support or testing: no mail, SMS, payment or webhook may leave it.
     pub neutralised: bool,
+    /// Every change is journaled, so that any second can be restored.
+    pub journaled: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
 }
@@ -94,6 +96,7 @@ struct TenantRow {
     state: String,
     state_reason: Option<String>,
     neutralised: bool,
+    journaled: bool,
     version: i64,
     created_at: DateTime<Utc>,
 }
@@ -112,6 +115,7 @@ impl TryFrom<TenantRow> for Tenant {
             products: row.products,
             state_reason: row.state_reason,
             neutralised: row.neutralised,
+            journaled: row.journaled,
             version: row.version,
             created_at: row.created_at,
         })
@@ -120,7 +124,7 @@ impl TryFrom<TenantRow> for Tenant {
 
 pub async fn tenant(conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
     let row: Option<TenantRow> = sqlx::query_as(
-        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, version, created_at
+        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
          from directory.tenant where id = $1",
     )
     .bind(id.0)
@@ -138,7 +142,7 @@ pub async fn tenant_by_slug(conn: &mut PgConnection, slug: &str) -> Result<Optio
 /// All organisations after `after` in order of id, at most `limit`.
 pub async fn tenants(conn: &mut PgConnection, after: Option<TenantId>, limit: i64) -> Result<Vec<Tenant>, DbError> {
     let rows: Vec<TenantRow> = sqlx::query_as(
-        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, version, created_at
+        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
          from directory.tenant where id > $1 order by id limit $2",
     )
     .bind(after.map_or(Uuid::nil(), |id| id.0))
@@ -230,6 +234,18 @@ pub async fn changed_since(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|(id, at)| (TenantId(id), at)).collect())
+}
+
+/// Says whether the tenant's changes are journaled.
+pub async fn set_journaled(conn: &mut PgConnection, id: TenantId, journaled: bool) -> Result<(), DbError> {
+    sqlx::query(
+        "update directory.tenant set journaled = $2, version = version + 1, changed_at = clock_timestamp() where id = $1",
+    )
+    .bind(id.0)
+    .bind(journaled)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// The schema's fingerprint, seen the first time or again.

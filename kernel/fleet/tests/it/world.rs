@@ -26,7 +26,7 @@ alter table shop.customer add constraint customer_favourite_fkey foreign key (fa
 create table shop.setting (name text primary key, value text not null);
 insert into shop.setting values ('currency', 'KES');
 grant usage on schema shop to hitaji_app;
-grant select, insert, update, delete on all tables in schema shop to hitaji_app;",
+grant select, insert, update, delete, truncate on all tables in schema shop to hitaji_app;",
 };
 
 pub const SHOP_2: Migration = Migration {
