@@ -47,12 +47,7 @@ const KERNEL_MIGRATIONS: &[Migration] = &[
         version: 3,
         sql: include_str!("../migrations/0003_control_plane.sql"),
     },
-    Migration {
-        service: KERNEL,
-        home: Home::Control,
-        version: 5,
-        sql: include_str!("../migrations/0005_backups.sql"),
-    },
+    Migration { service: KERNEL, home: Home::Control, version: 5, sql: include_str!("../migrations/0005_backups.sql") },
     Migration { service: KERNEL, home: Home::Tenant, version: 6, sql: include_str!("../migrations/0006_journal.sql") },
 ];
 

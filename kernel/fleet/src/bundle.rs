@@ -309,7 +309,9 @@ impl Reader {
         }
         match file {
             None => Ok(()),
-            Some(name) => Err(FleetError::Damaged(format!("the bundle has a file that its manifest does not know: {name}"))),
+            Some(name) => {
+                Err(FleetError::Damaged(format!("the bundle has a file that its manifest does not know: {name}")))
+            }
         }
     }
 

@@ -1,7 +1,6 @@
-//! Rows from one database straight into another, table by table, without ever holding more than a few of them.
+//! Rows of a table as a stream out of one database and into another.
 use crate::FleetError;
 use crate::tables::{self, Scope, Table, condition};
-use futures::TryStreamExt as _;
 use sqlx::PgConnection;
 
 /// The statement that streams a table's rows out, as CSV with a header.
@@ -21,34 +20,4 @@ pub async fn begin_snapshot(conn: &mut PgConnection) -> Result<String, FleetErro
     tables::plain_formats(conn).await?;
     sqlx::raw_sql("begin isolation level repeatable read, read only").execute(&mut *conn).await?;
     Ok(sqlx::query_scalar("select pg_current_snapshot()::text").fetch_one(conn).await?)
-}
-
-/// Copies all rows of these tables. Both connections are in transactions or are alone; foreign keys of `to` stand aside.
-/// `moved` is told the bytes of each chunk.
-pub async fn copy_tables(
-    from: &mut PgConnection,
-    to: &mut PgConnection,
-    list: &[Table],
-    scope: Scope<'_>,
-    mut moved: impl FnMut(usize),
-) -> Result<(), FleetError> {
-    for table in list {
-        let mut rows = from.copy_out_raw(&copy_out_sql(table, scope)).await?;
-        let mut into = to.copy_in_raw(&copy_in_sql(table)).await?;
-        loop {
-            match rows.try_next().await {
-                Ok(Some(chunk)) => {
-                    moved(chunk.len());
-                    into.send(chunk).await?;
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    into.abort("the source failed").await?;
-                    return Err(error.into());
-                }
-            }
-        }
-        into.finish().await?;
-    }
-    Ok(())
 }

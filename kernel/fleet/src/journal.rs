@@ -34,6 +34,14 @@ struct Entry {
     new: Option<String>,
 }
 
+/// How far a loaded database has come.
+pub(crate) struct Replayed {
+    /// What was in it from the beginning.
+    snapshot: String,
+    /// The name of the last shipment that is in it.
+    last: String,
+}
+
 fn folder(tenant: TenantId, database: Uuid) -> String {
     format!("tenants/{tenant}/journal/{database}")
 }
@@ -113,7 +121,10 @@ impl Fleet {
             let name = format!("{}/{}-{part:04}.sealed", folder(tenant, database), cutoff.format("%Y%m%dT%H%M%S%.6fZ"));
             self.store.put(&name, sealed).await?;
             let positions: Vec<i64> = entries.iter().map(|entry| entry.position).collect();
-            sqlx::query("delete from hitaji.journal where position = any($1)").bind(&positions).execute(&mut *conn).await?;
+            sqlx::query("delete from hitaji.journal where position = any($1)")
+                .bind(&positions)
+                .execute(&mut *conn)
+                .await?;
             shipped += entries.len();
             part += 1;
         }
@@ -123,7 +134,12 @@ impl Fleet {
     }
 
     /// Puts a journaled tenant back to what it was at `moment`. What was in use before is kept for a week.
-    pub async fn restore_to(&self, tenant: TenantId, moment: DateTime<Utc>, actor: &str) -> Result<Restored, FleetError> {
+    pub async fn restore_to(
+        &self,
+        tenant: TenantId,
+        moment: DateTime<Utc>,
+        actor: &str,
+    ) -> Result<Restored, FleetError> {
         self.operate("restore", Some(tenant), actor, async |work| {
             let mut loaded = Vec::new();
             for row in self.in_use(tenant).await? {
@@ -131,7 +147,7 @@ impl Fleet {
                 // What is not shipped yet is part of the past too.
                 self.ship(&place, tenant).await?;
                 let base = self.base(tenant, row.id, moment).await?;
-                loaded.push(self.load_to(tenant, &base, &row.cluster, moment, work).await?);
+                loaded.push(self.load_to(tenant, &base, &row.cluster, moment, work).await?.0);
             }
             for new in &loaded {
                 self.replace(tenant, new, work).await?;
@@ -155,7 +171,7 @@ impl Fleet {
             let place = self.databases.place_of_row(tenant, row.service.as_deref()).await?;
             self.ship(&place, tenant).await?;
             let base = self.base(tenant, row.id, moment).await?;
-            self.load_to(tenant, &base, &row.cluster, moment, work).await
+            Ok(self.load_to(tenant, &base, &row.cluster, moment, work).await?.0)
         })
         .await
     }
@@ -167,11 +183,14 @@ impl Fleet {
         conn.release();
         let base = all.into_iter().find(|backup| backup.database_id == database && backup.taken_at <= moment);
         base.ok_or_else(|| {
-            FleetError::Refused("there is no backup of this database from before that moment: restore an older backup".into())
+            FleetError::Refused(
+                "there is no backup of this database from before that moment: restore an older backup".into(),
+            )
         })
     }
 
-    /// A backup and the journal after it, up to the moment, in a new database of today's schema.
+    /// A backup and the journal after it, up to the moment, in a new database of today's schema. Answers the last shipment that
+    /// is in it too.
     pub(crate) async fn load_to(
         &self,
         tenant: TenantId,
@@ -179,15 +198,14 @@ impl Fleet {
         cluster: &str,
         moment: DateTime<Utc>,
         work: &Work,
-    ) -> Result<NewDatabase, FleetError> {
+    ) -> Result<(NewDatabase, Replayed), FleetError> {
         let (reader, manifest) = self.read_bundle(&base.object, tenant).await?;
         let new = self.load_from(tenant, reader, &manifest, cluster, base.service.as_deref(), work).await?;
-        let mut conn = self.databases.admin(cluster, &new.name).await?;
-        let entries = self.entries(tenant, base.database_id, base.taken_at, moment).await?;
-        let replayed = replay(&mut conn, &entries, &manifest.snapshot, &self.databases.plan(Home::Tenant)).await;
-        conn.close();
-        match replayed {
-            Ok(()) => Ok(new),
+        let mut replayed = Replayed { snapshot: manifest.snapshot, last: String::new() };
+        // Clocks of two machines may differ; what is in the backup already is not made again.
+        let from = base.taken_at - TimeDelta::minutes(10);
+        match self.replay_on(&new, tenant, base.database_id, (from, moment), &mut replayed).await {
+            Ok(_) => Ok((new, replayed)),
             Err(error) => {
                 self.discard(&new).await?;
                 Err(error)
@@ -195,13 +213,29 @@ impl Fleet {
         }
     }
 
-    /// Changes since `from` that count as committed at `moment`, in the order they were made.
+    /// Makes the changes of shipments after the last one in a loaded database. Returns how many there were.
+    pub(crate) async fn replay_on(
+        &self,
+        new: &NewDatabase,
+        tenant: TenantId,
+        database: Uuid,
+        (from, moment): (DateTime<Utc>, DateTime<Utc>),
+        replayed: &mut Replayed,
+    ) -> Result<usize, FleetError> {
+        let entries = self.entries(tenant, database, (from, moment), &mut replayed.last).await?;
+        let mut conn = self.databases.admin(&new.cluster, &new.name).await?;
+        let outcome = replay(&mut conn, &entries, &replayed.snapshot, &self.databases.plan(Home::Tenant)).await;
+        conn.close();
+        outcome.map(|()| entries.len())
+    }
+
+    /// Changes in shipments after `last` that count as committed at `moment`, in the order they were made; `last` goes along.
     async fn entries(
         &self,
         tenant: TenantId,
         database: Uuid,
-        from: DateTime<Utc>,
-        moment: DateTime<Utc>,
+        (from, moment): (DateTime<Utc>, DateTime<Utc>),
+        last: &mut String,
     ) -> Result<Vec<Entry>, FleetError> {
         let keys = self.databases.data_keys(tenant).await?;
         let mut found: BTreeMap<i64, Entry> = BTreeMap::new();
@@ -209,10 +243,10 @@ impl Fleet {
         for stored in self.store.list(&folder(tenant, database)).await? {
             let cutoff = cutoff_of(&stored.name)
                 .ok_or_else(|| FleetError::Damaged(format!("{} is not a shipment's name", stored.name)))?;
-            if cutoff < from {
+            if cutoff < from || stored.name <= *last {
                 continue;
             }
-            if enough.is_some_and(|last| cutoff > last) {
+            if enough.is_some_and(|enough| cutoff > enough) {
                 break;
             }
             if cutoff > moment {
@@ -224,13 +258,15 @@ impl Fleet {
                 let entry: Entry = serde_json::from_slice(line)?;
                 found.entry(entry.position).or_insert(entry);
             }
+            *last = stored.name;
         }
         let mut last_change: HashMap<String, DateTime<Utc>> = HashMap::new();
         for entry in found.values() {
             let last = last_change.entry(entry.xid.clone()).or_insert(entry.at);
             *last = entry.at.max(*last);
         }
-        let later: HashSet<String> = last_change.into_iter().filter(|(_, at)| *at > moment).map(|(xid, _)| xid).collect();
+        let later: HashSet<String> =
+            last_change.into_iter().filter(|(_, at)| *at > moment).map(|(xid, _)| xid).collect();
         Ok(found.into_values().filter(|entry| !later.contains(&entry.xid)).collect())
     }
 
@@ -296,7 +332,9 @@ async fn replay(
         tables::restore_foreign_keys(conn, &keys).await?;
         sqlx::raw_sql("commit").execute(&mut *conn).await?;
         let had = |migration: &Migration| {
-            plan_so_far.iter().any(|(service, version)| service == migration.service && *version == i64::from(migration.version))
+            plan_so_far
+                .iter()
+                .any(|(service, version)| service == migration.service && *version == i64::from(migration.version))
         };
         let then: Vec<Migration> = plan.iter().copied().filter(had).collect();
         migrate::run(conn, &then).await?;

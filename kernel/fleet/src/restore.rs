@@ -156,7 +156,7 @@ impl Fleet {
         let mut conn = self.databases.admin(&old.cluster, &old.name).await?;
         let heads = sqlx::query_as("select service, sequence from hitaji.outbox_head").fetch_all(&mut *conn).await?;
         conn.close();
-        cluster::fence(&mut admin, &old.name).await?;
+        cluster::fence(&mut admin, &old.name, 0).await?;
         Ok(heads)
     }
 

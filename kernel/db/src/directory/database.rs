@@ -215,7 +215,11 @@ pub async fn switch(conn: &mut PgConnection, new: Uuid) -> Result<Option<Databas
 
 /// Notes which schema is in a database now.
 pub async fn has_schema(conn: &mut PgConnection, id: Uuid, fingerprint: &str) -> Result<(), DbError> {
-    sqlx::query("update directory.database set schema = $2 where id = $1").bind(id).bind(fingerprint).execute(conn).await?;
+    sqlx::query("update directory.database set schema = $2 where id = $1")
+        .bind(id)
+        .bind(fingerprint)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -15,7 +15,9 @@ async fn a_restored_tenant_is_what_it_was() {
     assert!(restored.rows >= 494, "{restored:?}");
     assert_eq!(world.everything(mine).await, before);
     // Numbers go on where they stood, and constraints hold as before.
-    world.run(mine, "insert into shop.sale (customer_id, total) values ('01890000-0000-7000-8000-000000000003', 1)").await;
+    world
+        .run(mine, "insert into shop.sale (customer_id, total) values ('01890000-0000-7000-8000-000000000003', 1)")
+        .await;
     assert_eq!(world.rows(mine, "select max(number) as last from shop.sale").await, json!([{"last": 501}]));
     let mut conn = world.conn(mine).await;
     let orphan = sqlx::raw_sql("insert into shop.sale (customer_id, total) values (gen_random_uuid(), 1)");

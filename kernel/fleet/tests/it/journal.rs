@@ -108,7 +108,8 @@ async fn any_moment_can_be_had_back() {
     known.extend(live(&world, tenant, 60).await);
     let (from, to) = (known[0].done, known[known.len() - 1].done);
     for _ in 0..moments {
-        let at = from + TimeDelta::microseconds((to - from).num_microseconds().unwrap_or(1) * i64::from(dice(1000)) / 1000);
+        let at =
+            from + TimeDelta::microseconds((to - from).num_microseconds().unwrap_or(1) * i64::from(dice(1000)) / 1000);
         let past = world.fleet.past(tenant, at, "test").await.expect("the past");
         let state = look(&world, &past).await;
         assert!(was_then(&known, at, &state), "at {at}, not a state of then");
