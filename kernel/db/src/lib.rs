@@ -15,7 +15,7 @@ mod tx;
 pub use databases::{Databases, Settings, Wake};
 pub use directory::{NewTenant, Placement, Tenant, TenantState};
 pub use error::DbError;
-pub use governor::{Conn, GovernorStats};
+pub use governor::{Conn, Governor, GovernorLimits, GovernorStats};
 pub use migrate::{AppliedMigration, Home, Migration};
 pub use place::{HOME_CLUSTER, Place};
 pub use tx::{Audit, Begun, IdempotencyKey, Scope, StoredAnswer, Tx};
