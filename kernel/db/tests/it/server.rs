@@ -59,15 +59,12 @@ pub async fn pass(time: Duration) {
 }
 
 /// Waits until something holds.
-#[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
-    async move {
-        for _ in 0..1_000 {
-            if holds() {
-                return;
-            }
-            pass(Duration::from_millis(10)).await;
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..1_000 {
+        if holds() {
+            return;
         }
-        panic!("not in ten seconds: {what}");
+        pass(Duration::from_millis(10)).await;
     }
+    panic!("not in ten seconds: {what}");
 }
