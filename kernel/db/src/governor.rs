@@ -11,12 +11,13 @@ mod queue;
 pub use conn::Conn;
 
 use crate::{DbError, Place};
-use breaker::Outcome;
+use breaker::{Outcome, ServerBreaker};
 use conn::{Opening, Parting, Permit};
 use hitaji_core::TenantId;
 use pool::Pool;
 use queue::{FairQueue, Share};
 use sqlx::postgres::PgConnectOptions;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -98,6 +99,8 @@ struct Inner {
 struct State {
     pool: Pool,
     queue: FairQueue<Waiter>,
+    /// Those on which connects failed lately.
+    servers: HashMap<String, ServerBreaker>,
     refused: u64,
     /// When somebody will look whether a rate limit has passed.
     alarm: Option<Duration>,
@@ -119,7 +122,8 @@ impl Governor {
     }
 
     pub fn with_limits(limits: GovernorLimits) -> Governor {
-        let state = State { pool: Pool::new(limits), queue: FairQueue::default(), refused: 0, alarm: None };
+        let (pool, queue) = (Pool::new(limits), FairQueue::default());
+        let state = State { pool, queue, servers: HashMap::new(), refused: 0, alarm: None };
         Governor(Arc::new(Inner { limits, started: Instant::now(), state: Mutex::new(state) }))
     }
 
@@ -237,15 +241,45 @@ impl Governor {
         }
     }
 
+    /// Asks the breaker of the server that a connect is about to begin at; the platform's own connects always may.
+    fn approach(&self, place: &Place, options: &PgConnectOptions) -> Result<(String, bool), DbError> {
+        let server = match options.get_socket() {
+            Some(socket) => format!("{}:{}", socket.display(), options.get_port()),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        let is_probe = self.change(None, |state, now| {
+            let Some(breaker) = state.servers.get_mut(&server).filter(|_| place.tenant().is_some()) else {
+                return Ok(false);
+            };
+            if breaker.refuses(now) {
+                state.refused += 1;
+                return Err(BROKEN);
+            }
+            Ok(breaker.begin())
+        })?;
+        Ok((server, is_probe))
+    }
+
     /// A connect has ended; where that opened the breaker, all who wait for the place are told.
-    fn connected(&self, place: &Place, outcome: Outcome, is_probe: bool) {
-        let (is_broken, waiters) = self.change(None, |state, now| {
+    fn connected(&self, place: &Place, outcome: Outcome, is_probe: bool, server: Option<(String, bool)>) {
+        let (is_server_broken, is_broken, waiters) = self.change(None, |state, now| {
+            let mut is_server_broken = false;
+            if let Some((server, is_probe)) = &server {
+                let breaker = state.servers.entry(server.clone()).or_default();
+                is_server_broken = breaker.end(now, place, outcome, *is_probe);
+                if breaker.is_untroubled() {
+                    state.servers.remove(server);
+                }
+            }
             let is_broken = state.pool.connected(now, place, outcome, is_probe);
             let is_refused = is_broken && state.pool.refuses(now, place);
             let waiters = if is_refused { state.queue.drain(place) } else { Vec::new() };
             state.refused += waiters.len() as u64;
-            (is_broken, waiters)
+            (is_server_broken, is_broken, waiters)
         });
+        if let (true, Some((server, _))) = (is_server_broken, server) {
+            tracing::warn!(server, "a database server cannot be reached and is left alone for a while");
+        }
         if is_broken {
             tracing::warn!(?place, "a database cannot be reached and is left alone for a while");
         }

@@ -1,8 +1,12 @@
 //! When a database is left alone: a circuit breaker on failed connects, and a limit on the rate of connects. Pure.
+use crate::Place;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// So many failures in a row open the breaker.
 const FAILURES: u32 = 5;
+/// One database alone says nothing about its server.
+const SILENT_PLACES: usize = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -10,6 +14,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Connected,
+    /// Nobody answered, or the server is starting or stopping.
+    Unreachable,
+    /// The server is there, and the database is not.
     Failed,
     /// The server is there, and refused the role or its password. Counts from the second time: the first may be a
     /// password that was changed just now.
@@ -22,12 +29,14 @@ impl Outcome {
     pub fn of(result: &Result<sqlx::PgConnection, sqlx::Error>) -> Outcome {
         match result {
             Ok(_) => Outcome::Connected,
-            Err(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) => Outcome::Failed,
+            Err(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) => Outcome::Unreachable,
             Err(sqlx::Error::Database(error)) => match error.code().as_deref() {
                 Some("28P01" | "28000") => Outcome::LoginRefused,
-                // 08: connection, 57: shut down or starting, 58: files missing, XX: internal, 55000: fenced or being
-                // dropped, 3D000: no such database, 42501: the role may not connect.
-                Some(code) if ["08", "57", "58", "XX"].iter().any(|class| code.starts_with(class)) => Outcome::Failed,
+                // 08: connection, 57: shut down or starting.
+                Some(code) if ["08", "57"].iter().any(|class| code.starts_with(class)) => Outcome::Unreachable,
+                // 58: files missing, XX: internal, 55000: fenced or being dropped, 3D000: no such database, 42501: the
+                // role may not connect.
+                Some(code) if ["58", "XX"].iter().any(|class| code.starts_with(class)) => Outcome::Failed,
                 Some("55000" | "3D000" | "42501") => Outcome::Failed,
                 _ => Outcome::Undecided,
             },
@@ -80,7 +89,7 @@ impl Breaker {
                 *self = Breaker::default();
                 return false;
             }
-            Outcome::Failed => true,
+            Outcome::Failed | Outcome::Unreachable => true,
             Outcome::LoginRefused => std::mem::replace(&mut self.login_refused, true),
             Outcome::Undecided => false,
         };
@@ -116,6 +125,45 @@ impl Breaker {
     fn open(&mut self, now: Duration, pause: Duration) {
         self.pause = Some(pause);
         self.until = now + pause;
+    }
+}
+
+/// A server on which several databases fail is left alone as a whole, before each of them has found out for itself.
+#[derive(Debug, Default)]
+pub struct ServerBreaker {
+    breaker: Breaker,
+    /// Where nobody answered since somebody did; no more than are needed.
+    silent: HashSet<Place>,
+}
+
+impl ServerBreaker {
+    pub fn refuses(&self, now: Duration) -> bool {
+        self.breaker.refuses(now)
+    }
+
+    pub fn begin(&mut self) -> bool {
+        self.breaker.begin()
+    }
+
+    /// As [`Breaker::end`]. Whatever the server says, it is there.
+    pub fn end(&mut self, now: Duration, place: &Place, outcome: Outcome, probe: bool) -> bool {
+        match outcome {
+            Outcome::Unreachable => {
+                if self.silent.len() < SILENT_PLACES {
+                    self.silent.insert(place.clone());
+                }
+                self.silent.len() >= SILENT_PLACES && self.breaker.end(now, outcome, probe)
+            }
+            Outcome::Undecided => self.breaker.end(now, outcome, probe),
+            Outcome::Connected | Outcome::Failed | Outcome::LoginRefused => {
+                *self = ServerBreaker::default();
+                false
+            }
+        }
+    }
+
+    pub fn is_untroubled(&self) -> bool {
+        self.silent.is_empty() && self.breaker.is_untroubled()
     }
 }
 
@@ -213,6 +261,23 @@ mod tests {
         for n in 0..=FAILURES {
             assert_eq!(breaker.end(s(0), Outcome::LoginRefused, false), n == FAILURES);
         }
+    }
+
+    #[test]
+    fn a_server_is_left_alone_when_several_databases_are_silent() {
+        let place = |n| Place::Tenant(hitaji_core::TenantId(uuid::Uuid::from_u128(n)));
+        let mut server = ServerBreaker::default();
+        for _ in 0..100 {
+            assert!(!server.end(s(0), &place(1), Outcome::Unreachable, false), "one database is not the server");
+        }
+        server.end(s(0), &place(2), Outcome::Unreachable, false);
+        for n in 1..=FAILURES {
+            assert!(!server.refuses(s(0)));
+            assert_eq!(server.end(s(0), &place(3), Outcome::Unreachable, false), n == FAILURES);
+        }
+        assert!(server.refuses(s(0)) && !server.refuses(s(1)) && server.begin() && server.refuses(s(1)));
+        server.end(s(1), &place(4), Outcome::LoginRefused, true);
+        assert!(server.is_untroubled(), "it speaks");
     }
 
     #[test]

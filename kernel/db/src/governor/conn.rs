@@ -168,12 +168,14 @@ pub(super) struct Opening {
     permit: Option<Permit>,
     is_probe: bool,
     evicted: Option<PgConnection>,
+    /// The server, once it is known, and whether this connect tries whether it is back.
+    server: Option<(String, bool)>,
 }
 
 impl Opening {
     pub fn new(governor: Governor, place: Place, opened: Opened) -> Opening {
         let permit = Permit::new(governor, place, opened.generation);
-        Opening { permit: Some(permit), is_probe: opened.is_probe, evicted: opened.evicted }
+        Opening { permit: Some(permit), is_probe: opened.is_probe, evicted: opened.evicted, server: None }
     }
 
     pub async fn connect<F>(mut self, timeout: Duration, options: F) -> Result<Conn, DbError>
@@ -184,10 +186,12 @@ impl Opening {
         if let Some(evicted) = self.evicted.take() {
             close(evicted).await;
         }
+        self.server =
+            self.permit.as_ref().map(|permit| permit.governor.approach(&permit.place, &options)).transpose()?;
         let connecting = tokio::time::timeout(timeout, PgConnection::connect_with(&options)).await;
         let (outcome, result) = match connecting {
             Ok(result) => (Outcome::of(&result), result.map_err(DbError::from)),
-            Err(_) => (Outcome::Failed, Err(DbError::Unavailable("connecting took too long"))),
+            Err(_) => (Outcome::Unreachable, Err(DbError::Unavailable("connecting took too long"))),
         };
         match (self.end(outcome), result) {
             (Some(permit), Ok(conn)) => Ok(Conn::new(conn, permit)),
@@ -201,7 +205,7 @@ impl Opening {
 
     fn end(&mut self, outcome: Outcome) -> Option<Permit> {
         let permit = self.permit.take()?;
-        permit.governor.connected(&permit.place, outcome, self.is_probe);
+        permit.governor.connected(&permit.place, outcome, self.is_probe, self.server.take());
         Some(permit)
     }
 }

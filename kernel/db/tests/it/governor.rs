@@ -23,7 +23,7 @@ fn ms(ms: u64) -> Duration {
 }
 
 fn limits(cap: usize) -> GovernorLimits {
-    GovernorLimits::new(cap, cap, ms(5_000), ms(60_000))
+    GovernorLimits::new(cap, cap, ms(30_000), ms(60_000))
 }
 
 async fn take(governor: &Governor, place: Place, options: &PgConnectOptions) -> Result<Conn, DbError> {
@@ -136,7 +136,7 @@ async fn dead_and_slow_databases_cost_the_others_nothing() {
     pass(ms(50)).await;
     let troubled = healthy(&governor, &options, ms(1_300)).await;
     eprintln!("p99 {calm:?} before, {troubled:?} beside dead and slow databases");
-    assert!(troubled <= calm * 2 + ms(20), "p99 {calm:?} before, {troubled:?} beside dead and slow databases");
+    assert!(troubled <= calm * 2 + ms(50), "p99 {calm:?} before, {troubled:?} beside dead and slow databases");
     until("both breakers open", || governor.stats().broken == 2).await;
     let asked = Instant::now();
     let refused = take(&governor, tenant(101), &closed).await.err();
@@ -174,6 +174,28 @@ async fn a_database_that_is_back_is_found_by_one_try() {
     work(take(&governor, tenant(1), &alive).await.expect("a connection")).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_server_with_many_databases_costs_the_others_nothing_for_long() {
+    let options = options("governor-server").await;
+    let governor = Governor::with_limits(GovernorLimits { connect_timeout: ms(300), ..limits(16) });
+    let (_listener, mute) = mute_server();
+    let mut tasks = JoinSet::new();
+    for n in 0..300 {
+        let (governor, mute) = (governor.clone(), mute.clone());
+        tasks.spawn(async move {
+            let refused = take(&governor, tenant(1_000 + n), &mute).await.err().expect("nobody is there");
+            assert!(matches!(refused, DbError::Unavailable(_)), "{refused}");
+        });
+    }
+    let asked = Instant::now();
+    work(take(&governor, tenant(1), &options).await.expect("a connection to another server")).await;
+    let took = asked.elapsed();
+    tasks.join_all().await;
+    eprintln!("{took:?} beside a dead server, {:?} until all its 300 tenants were told", asked.elapsed());
+    assert!(took < ms(2_000) && asked.elapsed() < ms(5_000), "{took:?} and {:?}", asked.elapsed());
+    assert_eq!((governor.stats().open, governor.stats().idle), (1, 1));
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_told_apart_and_counts_when_repeated() {
     let right = options("governor-password").await;
@@ -192,7 +214,7 @@ async fn a_wrong_password_is_told_apart_and_counts_when_repeated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_waiters_go_away() {
     let options = options("governor-stress").await;
-    let limits = GovernorLimits { connect_timeout: ms(100), wait: ms(200), connect_burst: 1_000, ..limits(8) };
+    let limits = GovernorLimits { connect_burst: 1_000, ..limits(8) };
     let governor = Governor::with_limits(GovernorLimits { cap_per_place: 3, ..limits });
     let dead = closed_port();
     let mut tasks = JoinSet::new();
@@ -274,7 +296,7 @@ async fn a_closed_place_uses_none_of_its_old_connections() {
 #[tokio::test]
 async fn a_hog_fills_only_its_own_queue() {
     let options = options("governor-hog").await;
-    let narrow = GovernorLimits { cap_per_place: 2, queue_per_tenant: 3, wait: ms(400), ..limits(8) };
+    let narrow = GovernorLimits { cap_per_place: 2, queue_per_tenant: 3, wait: ms(1_000), ..limits(8) };
     let governor = Governor::with_limits(narrow);
     let held = [take(&governor, tenant(1), &options).await, take(&governor, tenant(1), &options).await];
     let mut tasks = JoinSet::new();
@@ -289,10 +311,10 @@ async fn a_hog_fills_only_its_own_queue() {
     work(take(&governor, tenant(2), &options).await.expect("another one's connection")).await;
     let answers = tasks.join_all().await;
     assert!(answers.iter().all(|(error, _)| matches!(error, Some(DbError::Unavailable(_)))));
-    assert_eq!(answers.iter().filter(|(_, time)| *time < ms(300)).count(), 7, "refused at once");
+    assert_eq!(answers.iter().filter(|(_, time)| *time < ms(900)).count(), 7, "refused at once");
     let usage = governor.take_usage();
     let used = usage.iter().find(|(tenant, _)| *tenant == id(1)).expect("its usage").1;
-    assert!((ms(800)..ms(3_000)).contains(&used), "two connections for 0.4 s: {used:?}");
+    assert!((ms(2_000)..ms(6_000)).contains(&used), "two connections for a second: {used:?}");
     drop(held);
     assert_eq!(governor.stats().waiting, 0);
 }
@@ -316,14 +338,14 @@ async fn tenants_leave_connections_to_the_platform() {
 #[tokio::test]
 async fn a_storm_of_connects_is_slowed_down_alone() {
     let options = options("governor-storm").await;
-    let limits = GovernorLimits { connect_interval: ms(100), connect_burst: 2, ..limits(8) };
+    let limits = GovernorLimits { connect_interval: ms(300), connect_burst: 2, ..limits(8) };
     let governor = Arc::new(Governor::with_limits(limits));
     let started = Instant::now();
     for _ in 0..5 {
         take(&governor, tenant(1), &options).await.expect("a connection").close();
     }
-    assert!(started.elapsed() >= ms(290), "two at once, three more one each 100 ms: {:?}", started.elapsed());
+    assert!(started.elapsed() >= ms(890), "two at once, three more one each 300 ms: {:?}", started.elapsed());
     let started = Instant::now();
     take(&governor, tenant(2), &options).await.expect("a connection").close();
-    assert!(started.elapsed() < ms(90), "{:?}", started.elapsed());
+    assert!(started.elapsed() < ms(290), "{:?}", started.elapsed());
 }
