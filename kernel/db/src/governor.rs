@@ -266,7 +266,11 @@ impl Governor {
             let mut is_server_broken = false;
             if let Some((server, is_probe)) = &server {
                 let breaker = state.servers.entry(server.clone()).or_default();
+                let was_closed = breaker.is_closed();
                 is_server_broken = breaker.end(now, place, outcome, *is_probe);
+                if !was_closed && breaker.is_closed() {
+                    state.pool.hurry(now);
+                }
                 if breaker.is_untroubled() {
                     state.servers.remove(server);
                 }

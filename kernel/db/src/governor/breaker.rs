@@ -8,7 +8,10 @@ const FAILURES: u32 = 5;
 /// One database alone says nothing about its server.
 const SILENT_PLACES: usize = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// For one tenant's database.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// For the platform's own databases and for whole servers, whose return matters to all.
+pub const LONGEST_SHARED_PAUSE: Duration = Duration::from_secs(5);
 
 /// How an attempt to connect ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +86,7 @@ impl Breaker {
     }
 
     /// A connect ended; `probe` is what [`Breaker::begin`] said. True when this opened the breaker, or left it open.
-    pub fn end(&mut self, now: Duration, outcome: Outcome, probe: bool) -> bool {
+    pub fn end(&mut self, now: Duration, outcome: Outcome, probe: bool, longest: Duration) -> bool {
         let failed = match outcome {
             Outcome::Connected => {
                 *self = Breaker::default();
@@ -96,7 +99,7 @@ impl Breaker {
         self.is_probing &= !probe;
         match self.pause {
             Some(pause) if probe && (failed || outcome == Outcome::LoginRefused) => {
-                self.open(now, (pause * 2).min(LONGEST_PAUSE));
+                self.open(now, (pause * 2).min(longest));
                 true
             }
             // The next one tries.
@@ -120,6 +123,11 @@ impl Breaker {
     /// Whether the last connects failed, so that the next had better come one by one.
     pub fn is_doubtful(&self) -> bool {
         self.failures > 0
+    }
+
+    /// Ends the pause: there is reason to believe that the database is back.
+    pub fn hurry(&mut self, now: Duration) {
+        self.until = self.until.min(now);
     }
 
     fn open(&mut self, now: Duration, pause: Duration) {
@@ -152,14 +160,18 @@ impl ServerBreaker {
                 if self.silent.len() < SILENT_PLACES {
                     self.silent.insert(place.clone());
                 }
-                self.silent.len() >= SILENT_PLACES && self.breaker.end(now, outcome, probe)
+                self.silent.len() >= SILENT_PLACES && self.breaker.end(now, outcome, probe, LONGEST_SHARED_PAUSE)
             }
-            Outcome::Undecided => self.breaker.end(now, outcome, probe),
+            Outcome::Undecided => self.breaker.end(now, outcome, probe, LONGEST_SHARED_PAUSE),
             Outcome::Connected | Outcome::Failed | Outcome::LoginRefused => {
                 *self = ServerBreaker::default();
                 false
             }
         }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.breaker.is_closed()
     }
 
     pub fn is_untroubled(&self) -> bool {
@@ -200,7 +212,7 @@ mod tests {
         let mut breaker = Breaker::default();
         for n in 1..=FAILURES {
             assert!(!breaker.refuses(s(0)) && !breaker.begin());
-            assert_eq!(breaker.end(s(0), Outcome::Failed, false), n == FAILURES);
+            assert_eq!(breaker.end(s(0), Outcome::Failed, false, LONGEST_PAUSE), n == FAILURES);
         }
         breaker
     }
@@ -210,9 +222,9 @@ mod tests {
         let mut breaker = Breaker::default();
         for _ in 0..10 {
             for _ in 1..FAILURES {
-                breaker.end(s(0), Outcome::Failed, false);
+                breaker.end(s(0), Outcome::Failed, false, LONGEST_PAUSE);
             }
-            breaker.end(s(0), Outcome::Connected, false);
+            breaker.end(s(0), Outcome::Connected, false, LONGEST_PAUSE);
         }
         assert!(breaker.is_untroubled());
         assert!(open().refuses(s(0)));
@@ -223,7 +235,7 @@ mod tests {
         let mut breaker = open();
         assert!(!breaker.refuses(s(1)) && breaker.begin());
         assert!(breaker.refuses(s(1)), "one probe at a time");
-        breaker.end(s(1), Outcome::Connected, true);
+        breaker.end(s(1), Outcome::Connected, true, LONGEST_PAUSE);
         assert!(breaker.is_untroubled() && !breaker.refuses(s(1)));
     }
 
@@ -234,24 +246,33 @@ mod tests {
             assert!(breaker.refuses(now + s(pause) - Duration::from_millis(1)));
             now += s(pause);
             assert!(!breaker.refuses(now) && breaker.begin());
-            assert!(breaker.end(now, Outcome::Failed, true));
+            assert!(breaker.end(now, Outcome::Failed, true, LONGEST_PAUSE));
         }
+    }
+
+    #[test]
+    fn its_pause_ends_early_where_there_is_reason() {
+        let mut breaker = open();
+        breaker.hurry(s(0));
+        assert!(!breaker.refuses(s(0)) && breaker.begin());
+        breaker.hurry(s(0));
+        assert!(breaker.refuses(s(0)), "still one probe at a time");
     }
 
     #[test]
     fn a_cancelled_probe_leaves_its_turn_to_the_next() {
         let mut breaker = open();
         breaker.begin();
-        assert!(!breaker.end(s(5), Outcome::Undecided, true));
+        assert!(!breaker.end(s(5), Outcome::Undecided, true, LONGEST_PAUSE));
         assert!(!breaker.refuses(s(5)) && breaker.begin());
     }
 
     #[test]
     fn stragglers_change_nothing_while_it_is_open() {
         let mut breaker = open();
-        assert!(!breaker.end(s(0), Outcome::Failed, false));
+        assert!(!breaker.end(s(0), Outcome::Failed, false, LONGEST_PAUSE));
         assert!(!breaker.refuses(s(1)) && breaker.begin());
-        assert!(!breaker.end(s(1), Outcome::Failed, false));
+        assert!(!breaker.end(s(1), Outcome::Failed, false, LONGEST_PAUSE));
         assert!(breaker.refuses(s(1)), "the probe is still under way");
     }
 
@@ -259,7 +280,7 @@ mod tests {
     fn the_first_refused_login_does_not_count() {
         let mut breaker = Breaker::default();
         for n in 0..=FAILURES {
-            assert_eq!(breaker.end(s(0), Outcome::LoginRefused, false), n == FAILURES);
+            assert_eq!(breaker.end(s(0), Outcome::LoginRefused, false, LONGEST_PAUSE), n == FAILURES);
         }
     }
 

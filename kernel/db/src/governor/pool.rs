@@ -1,6 +1,6 @@
 //! The connections there are, and whether another may be opened: the caps, what is idle, and each place's troubles.
 use super::GovernorLimits;
-use super::breaker::{Breaker, Bucket, Outcome};
+use super::breaker::{Breaker, Bucket, LONGEST_PAUSE, LONGEST_SHARED_PAUSE, Outcome};
 use super::queue::Share;
 use crate::Place;
 use sqlx::PgConnection;
@@ -152,7 +152,18 @@ impl Pool {
         self.connecting -= usize::from(place.tenant().is_some());
         let Some(slot) = self.slots.get_mut(place) else { return false };
         slot.connecting -= 1;
-        slot.breaker.end(now, outcome, is_probe)
+        let longest = if place.tenant().is_some() { LONGEST_PAUSE } else { LONGEST_SHARED_PAUSE };
+        let was_closed = slot.breaker.is_closed();
+        let is_broken = slot.breaker.end(now, outcome, is_probe, longest);
+        if *place == Place::Control && outcome == Outcome::Connected && !was_closed {
+            self.hurry(now);
+        }
+        is_broken
+    }
+
+    /// A server is back: every database that was left alone is tried when it is next asked for.
+    pub fn hurry(&mut self, now: Duration) {
+        self.slots.values_mut().for_each(|slot| slot.breaker.hurry(now));
     }
 
     fn evict_oldest(&mut self, allowed: impl Fn(Share) -> bool) -> Option<PgConnection> {
