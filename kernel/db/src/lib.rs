@@ -17,7 +17,7 @@ mod tx;
 pub use databases::{Databases, Settings, Wake};
 pub use directory::{NewTenant, Tenant, TenantState};
 pub use error::DbError;
-pub use governor::{Conn, GovernorStats};
+pub use governor::{Conn, Governor, GovernorLimits, GovernorStats};
 pub use keys::DataKeys;
 pub use migrate::{AppliedMigration, Home, Migration};
 pub use place::{HOME_CLUSTER, Place};

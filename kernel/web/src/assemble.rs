@@ -168,5 +168,7 @@ async fn upkeep(platform: Platform) {
         metrics::gauge!("database_connections_open").set(stats.open as f64);
         metrics::gauge!("database_connections_idle").set(stats.idle as f64);
         metrics::gauge!("database_connection_waiters").set(stats.waiting as f64);
+        metrics::counter!("database_connections_refused").absolute(stats.refused);
+        metrics::gauge!("database_places_broken").set(stats.broken as f64);
     }
 }
