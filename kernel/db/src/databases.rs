@@ -36,39 +36,42 @@ pub struct Settings {
 
 /// Tells the relay which databases have new events, and the journal which were written to.
 #[derive(Clone, Default)]
-pub struct Wake(Arc<(Mutex<HashSet<Place>>, Notify, Mutex<HashSet<Place>>)>);
+pub struct Wake(Arc<Woken>);
+
+#[derive(Default)]
+struct Woken {
+    events: Mutex<HashSet<Place>>,
+    more: Notify,
+    written: Mutex<HashSet<Place>>,
+}
 
 impl Wake {
     pub fn wake(&self, place: Place) {
-        self.0.0.lock().expect("cannot be poisoned: inserting does not panic").insert(place);
-        self.0.1.notify_one();
+        self.0.events.lock().expect("cannot be poisoned: inserting does not panic").insert(place);
+        self.0.more.notify_one();
     }
 
-    pub(crate) fn written(&self, place: &Place) {
-        let mut written = self.0.2.lock().expect("cannot be poisoned: inserting does not panic");
+    /// Says that a place was written to.
+    pub fn written(&self, place: &Place) {
+        let mut written = self.0.written.lock().expect("cannot be poisoned: inserting does not panic");
         if !written.contains(place) {
             written.insert(place.clone());
         }
     }
 
-    /// Says again that a place was written to.
-    pub fn put_back(&self, place: &Place) {
-        self.written(place);
-    }
-
     /// The places that this process committed to since it was last asked.
     pub fn take_written(&self) -> HashSet<Place> {
-        std::mem::take(&mut *self.0.2.lock().expect("cannot be poisoned: taking does not panic"))
+        std::mem::take(&mut *self.0.written.lock().expect("cannot be poisoned: taking does not panic"))
     }
 
     /// Waits for at least one place, and takes all there are.
     pub async fn places(&self) -> HashSet<Place> {
         loop {
-            let places = std::mem::take(&mut *self.0.0.lock().expect("cannot be poisoned: taking does not panic"));
+            let places = std::mem::take(&mut *self.0.events.lock().expect("cannot be poisoned: taking does not panic"));
             if !places.is_empty() {
                 return places;
             }
-            self.0.1.notified().await;
+            self.0.more.notified().await;
         }
     }
 }

@@ -82,7 +82,7 @@ impl Fleet {
                 Ok(entries) => shipped += entries,
                 Err(error) => {
                     tracing::warn!(%tenant, %error, "changes could not be shipped; they are tried again");
-                    self.databases.wake().put_back(&place);
+                    self.databases.wake().written(&place);
                 }
             }
         }
