@@ -7,5 +7,5 @@ mod wait;
 
 pub use app::{Organisation, PASSWORD, TestApp, at};
 pub use client::{Client, Reply, send};
-pub use postgres::{POSTGRES_VARIABLE, test_postgres};
+pub use postgres::{POSTGRES_VARIABLE, another_postgres, test_postgres};
 pub use wait::{moment, until};

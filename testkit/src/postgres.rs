@@ -14,15 +14,17 @@ pub async fn test_postgres() -> String {
     if let Ok(url) = std::env::var(POSTGRES_VARIABLE) {
         return url;
     }
-    let start = || async {
-        let folder = TempDir::with_prefix("hitaji-test-").expect("a scratch folder").keep();
-        let cluster = PrivateCluster::start(&folder, Durability::Scratch).await.expect("PostgreSQL starts");
-        let url = cluster.url().to_owned();
-        stop_with_us(&cluster, &folder);
-        std::mem::forget(cluster);
-        url
-    };
-    OWN.get_or_init(start).await.clone()
+    OWN.get_or_init(another_postgres).await.clone()
+}
+
+/// The URL of a scratch cluster that is nobody else's; it stops with this process.
+pub async fn another_postgres() -> String {
+    let folder = TempDir::with_prefix("hitaji-test-").expect("a scratch folder").keep();
+    let cluster = PrivateCluster::start(&folder, Durability::Scratch).await.expect("PostgreSQL starts");
+    let url = cluster.url().to_owned();
+    stop_with_us(&cluster, &folder);
+    std::mem::forget(cluster);
+    url
 }
 
 /// A test process may end at any moment; a small shell waits for that, stops the server by its id and removes its folder.

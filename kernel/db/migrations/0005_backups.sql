@@ -29,4 +29,20 @@ alter table directory.tenant
     -- Every change is journaled and shipped each second, so that any second can be restored.
     add column journaled boolean not null default false;
 
-grant select, insert, update, delete on directory.backup to hitaji_app;
+-- Ed25519 keys that sign for outsiders; the private half is sealed under the master key.
+create table directory.signature_key (
+    id         text primary key,
+    public     bytea not null,
+    sealed     bytea not null,
+    created_at timestamptz not null default now()
+);
+
+-- What is left of an erased tenant.
+create table directory.certificate (
+    tenant_id uuid primary key,
+    signed    text not null,
+    at        timestamptz not null default now()
+);
+
+grant select, insert, update, delete on directory.backup, directory.signature_key to hitaji_app;
+grant select, insert on directory.certificate to hitaji_app;

@@ -104,6 +104,32 @@ pub async fn drop_database(admin: &mut PgConnection, name: &str) -> Result<(), D
     run(admin, format!("drop database if exists {} with (force)", quote(name))).await
 }
 
+/// Makes a login role for a database, or gives it a new password.
+pub async fn put_login_role(
+    admin: &mut PgConnection,
+    database: &str,
+    role: &str,
+    password: &str,
+) -> Result<(), DbError> {
+    let quoted = quote(role);
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+        .bind(role)
+        .fetch_one(&mut *admin)
+        .await?;
+    let verb = if exists { "alter" } else { "create" };
+    let verifier = scram_verifier(password);
+    let statement = format!(
+        "{verb} role {quoted} login password '{verifier}'; grant {APP_ROLE} to {quoted}; grant connect on database {} to {quoted}",
+        quote(database)
+    );
+    run(admin, format!("begin; {statement}; commit")).await
+}
+
+/// Ends a login role's right to connect; sessions that it has go on.
+pub async fn close_login_role(admin: &mut PgConnection, role: &str) -> Result<(), DbError> {
+    run(admin, format!("alter role {} nologin password null", quote(role))).await
+}
+
 /// Removes a login role; a missing one is no error.
 pub async fn drop_role(admin: &mut PgConnection, role: &str) -> Result<(), DbError> {
     run(admin, format!("drop role if exists {}", quote(role))).await

@@ -151,6 +151,11 @@ impl Databases {
         &self.0.master
     }
 
+    /// The control database's name.
+    pub fn control_name(&self) -> &str {
+        &self.0.settings.control
+    }
+
     pub fn wake(&self) -> &Wake {
         &self.0.wake
     }

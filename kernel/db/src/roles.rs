@@ -74,6 +74,11 @@ pub fn first_role(role: &str) -> String {
     role.strip_suffix(SECOND).unwrap_or(role).to_owned()
 }
 
+/// The one that has its turn next.
+pub fn other_role(role: &str) -> String {
+    if role.ends_with(SECOND) { first_role(role) } else { second_role(role) }
+}
+
 /// The other one.
 pub fn second_role(role: &str) -> String {
     format!("{}{SECOND}", first_role(role))

@@ -20,6 +20,8 @@ pub struct Backup {
     pub object: String,
     pub bytes: i64,
     pub rows: i64,
+    /// SHA-256 of the uncompressed archive.
+    pub content: Vec<u8>,
     pub taken_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub proven_at: Option<DateTime<Utc>>,
@@ -155,7 +157,7 @@ impl Fleet {
 
 pub(crate) async fn find(conn: &mut PgConnection, tenant: TenantId) -> Result<Vec<Backup>, FleetError> {
     Ok(sqlx::query_as(
-        "select id, set_id, tenant_id, service, database_id, object, bytes, rows, taken_at, expires_at, proven_at, fault
+        "select id, set_id, tenant_id, service, database_id, object, bytes, rows, content, taken_at, expires_at, proven_at, fault
          from directory.backup where tenant_id = $1 order by taken_at desc, service nulls first",
     )
     .bind(tenant.0)

@@ -91,8 +91,12 @@ impl Fleet {
         let outcome = work(&under_way).await;
         drop(under_way);
         let told = outcome.as_ref().map(|_| ()).map_err(ToString::to_string);
+        let told = match &told {
+            Ok(()) => Ok(()),
+            Err(reason) => Err(reason.as_str()),
+        };
         let mut conn = self.databases.control().await?;
-        operation::finish(&mut conn, id, told.as_ref().map(|()| ()).map_err(String::as_str)).await?;
+        operation::finish(&mut conn, id, told).await?;
         outcome
     }
 

@@ -11,7 +11,7 @@ use crate::{FleetError, tables};
 use chrono::{DateTime, TimeDelta, Utc};
 use hitaji_core::TenantId;
 use hitaji_db::directory::{self, database::NewDatabase};
-use hitaji_db::{Home, Migration, Place, migrate};
+use hitaji_db::{DataKeys, Home, Migration, Place, migrate};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -92,16 +92,28 @@ impl Fleet {
     /// Moves one database's journal to the store. One shipper at a time; a crash in between ships the same entries again.
     pub async fn ship(&self, place: &Place, tenant: TenantId) -> Result<usize, FleetError> {
         let keys = self.databases.data_keys(tenant).await?;
-        let database = self.databases.database_id(place).await?;
+        let folder = folder(tenant, self.databases.database_id(place).await?);
         let mut conn = self.databases.place(place).await?;
-        let (ours, cutoff): (bool, DateTime<Utc>) = {
-            sqlx::raw_sql("begin; set local timezone = 'UTC'").execute(&mut *conn).await?;
+        sqlx::raw_sql("begin; set local timezone = 'UTC'").execute(&mut *conn).await?;
+        let (ours, cutoff): (bool, DateTime<Utc>) =
             sqlx::query_as("select pg_try_advisory_xact_lock(hashtext('hitaji.journal')), clock_timestamp()")
                 .fetch_one(&mut *conn)
-                .await?
-        };
-        let (mut shipped, mut part, mut after) = (0, 0, 0);
-        while ours {
+                .await?;
+        let shipped = if ours { self.ship_parts(&mut conn, &keys, &folder, cutoff).await? } else { 0 };
+        sqlx::raw_sql(if shipped > 0 { "commit" } else { "rollback" }).execute(&mut *conn).await?;
+        conn.release();
+        Ok(shipped)
+    }
+
+    async fn ship_parts(
+        &self,
+        conn: &mut PgConnection,
+        keys: &DataKeys,
+        folder: &str,
+        cutoff: DateTime<Utc>,
+    ) -> Result<usize, FleetError> {
+        let (mut shipped, mut after) = (0, 0);
+        for part in 0.. {
             let entries: Vec<Entry> = sqlx::query_as(
                 "select position, xid::text, at, relation, operation, old, new from hitaji.journal
                  where position > $1 order by position limit $2",
@@ -118,7 +130,7 @@ impl Fleet {
                 text.push(b'\n');
             }
             let sealed = keys.seal(PURPOSE, &zstd::bulk::compress(&text, LEVEL)?);
-            let name = format!("{}/{}-{part:04}.sealed", folder(tenant, database), cutoff.format("%Y%m%dT%H%M%S%.6fZ"));
+            let name = format!("{folder}/{}-{part:04}.sealed", cutoff.format("%Y%m%dT%H%M%S%.6fZ"));
             self.store.put(&name, sealed).await?;
             let positions: Vec<i64> = entries.iter().map(|entry| entry.position).collect();
             sqlx::query("delete from hitaji.journal where position = any($1)")
@@ -126,10 +138,7 @@ impl Fleet {
                 .execute(&mut *conn)
                 .await?;
             shipped += entries.len();
-            part += 1;
         }
-        sqlx::raw_sql(if shipped > 0 { "commit" } else { "rollback" }).execute(&mut *conn).await?;
-        conn.release();
         Ok(shipped)
     }
 

@@ -306,6 +306,70 @@ pub fn open_password(
     String::from_utf8(plain).map_err(|_| DbError::Secret("not text"))
 }
 
+/// Lets the database be entered as another role from now on; the role of before is closed at `retire_at`.
+pub async fn set_login(
+    conn: &mut PgConnection,
+    row: &DatabaseRow,
+    role: &str,
+    sealed: &[u8],
+    retire_at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "with turned as (update directory.database set login_role = $2, password = $3, retiring_role = login_role, retire_at = $4,
+                changed_at = clock_timestamp() where id = $1 and login_role = $5 returning tenant_id)
+         update directory.tenant set changed_at = clock_timestamp() from turned where id = turned.tenant_id",
+    )
+    .bind(row.id)
+    .bind(role)
+    .bind(sealed)
+    .bind(retire_at)
+    .bind(&row.login_role)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Roles whose time is over: the database's id, its cluster, the role.
+pub async fn retiring(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<(Uuid, String, String)>, DbError> {
+    Ok(sqlx::query_as(
+        "select id, cluster, retiring_role from directory.database where retire_at <= $1 and retiring_role is not null",
+    )
+    .bind(now)
+    .fetch_all(conn)
+    .await?)
+}
+
+pub async fn retired(conn: &mut PgConnection, id: Uuid, role: &str) -> Result<(), DbError> {
+    sqlx::query(
+        "update directory.database set retiring_role = null, retire_at = null where id = $1 and retiring_role = $2",
+    )
+    .bind(id)
+    .bind(role)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Seals anew, by today's master key, the passwords of databases that are nobody's yet; returns how many.
+pub async fn rewrap(conn: &mut PgConnection, master: &MasterKey) -> Result<usize, DbError> {
+    let rows: Vec<(Uuid, Vec<u8>)> =
+        sqlx::query_as("select id, password from directory.database where state in ('creating', 'ready')")
+            .fetch_all(&mut *conn)
+            .await?;
+    let mut changed = 0;
+    for (id, sealed) in rows.iter().filter(|(_, sealed)| !master.is_current(sealed)) {
+        let password = open_password(master, None, &id.to_string(), sealed)?;
+        sqlx::query("update directory.database set password = $3 where id = $1 and password = $2")
+            .bind(id)
+            .bind(sealed)
+            .bind(master.seal(&id.to_string(), PASSWORD_PURPOSE, password.as_bytes()))
+            .execute(&mut *conn)
+            .await?;
+        changed += 1;
+    }
+    Ok(changed)
+}
+
 /// Seals a database's password under the tenant's newest data key.
 pub fn seal_password(keys: &DataKeys, password: &str) -> Vec<u8> {
     keys.seal(PASSWORD_PURPOSE, password.as_bytes())

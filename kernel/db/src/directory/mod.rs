@@ -236,6 +236,38 @@ pub async fn changed_since(
     Ok(rows.into_iter().map(|(id, at)| (TenantId(id), at)).collect())
 }
 
+/// Marks a copy, from which nothing may leave.
+pub async fn set_neutralised(conn: &mut PgConnection, id: TenantId, from: Option<TenantId>) -> Result<(), DbError> {
+    sqlx::query("update directory.tenant set neutralised = true, cloned_from = $2, changed_at = clock_timestamp() where id = $1")
+        .bind(id.0)
+        .bind(from.map(|from| from.0))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Leaves the tombstone of a tenant: its id, its state and the certificate. Its short name is free again.
+pub async fn erased(conn: &mut PgConnection, id: TenantId, certificate: &str) -> Result<(), DbError> {
+    sqlx::query(
+        "with kept as (insert into directory.certificate (tenant_id, signed) values ($1, $2) on conflict do nothing),
+              gone as (delete from directory.backup where tenant_id = $1)
+         update directory.tenant set state = 'erased', state_reason = null, name = 'Erased', slug = 'erased-' || left(replace(id::text, '-', ''), 30),
+            version = version + 1, changed_at = clock_timestamp() where id = $1",
+    )
+    .bind(id.0)
+    .bind(certificate)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub async fn certificate(conn: &mut PgConnection, id: TenantId) -> Result<Option<String>, DbError> {
+    Ok(sqlx::query_scalar("select signed from directory.certificate where tenant_id = $1")
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await?)
+}
+
 /// Says whether the tenant's changes are journaled.
 pub async fn set_journaled(conn: &mut PgConnection, id: TenantId, journaled: bool) -> Result<(), DbError> {
     sqlx::query(

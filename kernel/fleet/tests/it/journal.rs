@@ -60,9 +60,9 @@ async fn present(world: &World, tenant: TenantId) -> Value {
 async fn live(world: &World, tenant: TenantId, rounds: usize) -> Vec<Known> {
     let mut known = Vec::new();
     for round in 0..rounds {
-        let began = Utc::now();
+        let began = world.clock.now();
         world.run(tenant, &work()).await;
-        let done = Utc::now();
+        let done = world.clock.now();
         known.push(Known { began, done, state: present(world, tenant).await });
         if round % 3 == 0 {
             moment(u64::from(dice(30))).await;
@@ -98,12 +98,12 @@ fn was_then(known: &[Known], at: DateTime<Utc>, state: &Value) -> bool {
 #[tokio::test]
 async fn any_moment_can_be_had_back() {
     // A hundred moments where there is time for them.
-    let moments = std::env::var("HITAJI_LONG").map_or(10, |_| 100);
+    let moments = std::env::var("HITAJI_LONG").map_or(40, |_| 100);
     let world = World::start().await;
     let tenant = world.tenant("mine").await;
     world.run(tenant, AWKWARD).await;
     world.fleet.journal_on(tenant, KEEP, "test").await.expect("it is journaled");
-    let first = Known { began: Utc::now(), done: Utc::now(), state: present(&world, tenant).await };
+    let first = Known { began: world.clock.now(), done: world.clock.now(), state: present(&world, tenant).await };
     let mut known = vec![first];
     known.extend(live(&world, tenant, 60).await);
     let (from, to) = (known[0].done, known[known.len() - 1].done);
@@ -125,7 +125,7 @@ async fn a_tenant_goes_back_and_lives_on_and_goes_back_again() {
     world.run(tenant, AWKWARD).await;
     let before = present(&world, tenant).await;
     moment(20).await;
-    let good = Utc::now();
+    let good = world.clock.now();
     moment(20).await;
     world.run(tenant, "delete from shop.customer; update shop.setting set value = 'lost'").await;
     let early = world.fleet.restore_to(tenant, good - TimeDelta::days(1), "test").await.expect_err("too early");
@@ -133,7 +133,7 @@ async fn a_tenant_goes_back_and_lives_on_and_goes_back_again() {
     world.fleet.restore_to(tenant, good, "test").await.expect("it is restored");
     same(&present(&world, tenant).await, &before);
     world.run(tenant, "insert into shop.setting values ('later', 'x')").await;
-    let (later, middle) = (present(&world, tenant).await, Utc::now());
+    let (later, middle) = (present(&world, tenant).await, world.clock.now());
     moment(20).await;
     world.run(tenant, "truncate shop.setting").await;
     world.fleet.restore_to(tenant, middle, "test").await.expect("it is restored again");
@@ -149,7 +149,7 @@ async fn the_journal_goes_on_across_a_change_of_schema() {
     world.run(tenant, AWKWARD).await;
     world.fleet.journal_on(tenant, KEEP, "test").await.expect("it is journaled");
     world.run(tenant, "update shop.setting set value = 'before'").await;
-    let (before, then) = (present(&world, tenant).await, Utc::now());
+    let (before, then) = (present(&world, tenant).await, world.clock.now());
     moment(5).await;
     let (newer, fleet) = world.another(&[SHOP, SHOP_2]);
     newer.prepare().await.expect("the newer program starts");
@@ -157,7 +157,7 @@ async fn the_journal_goes_on_across_a_change_of_schema() {
         newer.migrate_database(&cluster, &database).await.expect("it migrates");
     }
     world.run(tenant, "update shop.customer set phone = '0712 ' || name where name like 'Ñ%'; insert into shop.customer (id, name, phone) values (gen_random_uuid(), 'New', '1')").await;
-    let (after, now) = (present(&world, tenant).await, Utc::now());
+    let (after, now) = (present(&world, tenant).await, world.clock.now());
     moment(5).await;
     world.run(tenant, "delete from shop.customer").await;
     let past = fleet.past(tenant, now, "test").await.expect("after the change");

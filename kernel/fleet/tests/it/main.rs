@@ -1,4 +1,7 @@
 //! Whole databases against a real PostgreSQL: backed up, restored, moved, put back in time, erased.
 mod backups;
 mod journal;
+mod leaving;
+mod moving;
+mod rotation;
 mod world;
