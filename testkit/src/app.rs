@@ -10,6 +10,7 @@ use hitaji_db::secrets::MasterKey;
 use hitaji_db::{Databases, Place};
 use hitaji_web::{Assembled, Platform};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 /// Good enough for the password rules, and nobody's.
@@ -22,6 +23,8 @@ pub struct TestApp {
     pub clock: Clock,
     pub platform: Platform,
     pub http: reqwest::Client,
+    /// The file store; it goes with the platform.
+    pub files: TempDir,
 }
 
 /// An organisation with its owner.
@@ -50,6 +53,10 @@ impl TestApp {
         config.set("database", "admin_url", test_postgres().await);
         config.set("database", "control", format!("test_{}", &new_id().simple().to_string()[22..]));
         config.set("database", "warm", 0);
+        config.set("backups", "every_hours", 0);
+        config.set("backups", "prove_days", 0);
+        let files = TempDir::with_prefix("hitaji-files-").expect("a folder");
+        config.set("files", "store", files.path().display().to_string());
         config.set("keys", "master", MasterKey::generate().to_base64());
         config.set("identity", "smtp_url", format!("smtp://{}", smtp.local_addr().expect("an address")));
         change(&mut config);
@@ -57,7 +64,14 @@ impl TestApp {
         assembled.platform.databases().prepare().await.expect("the control database is made");
         mail_catcher::start(smtp, page);
         serve(&assembled, public);
-        TestApp { address: origin, mail, clock, platform: assembled.platform.clone(), http: reqwest::Client::new() }
+        TestApp {
+            address: origin,
+            mail,
+            clock,
+            platform: assembled.platform.clone(),
+            http: reqwest::Client::new(),
+            files,
+        }
     }
 
     /// A client without a token.

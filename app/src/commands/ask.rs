@@ -41,6 +41,7 @@ impl State {
         config.set("database", "admin_url", self.admin_url.clone());
         config.set("server", "origin", self.origin.clone());
         config.set("keys", "master_file", data_dir.join("master.key").display().to_string());
+        config.set("files", "store", data_dir.join("files").display().to_string());
     }
 }
 

@@ -16,6 +16,8 @@ pub struct JobContext {
 pub struct Job {
     /// Unique: `tenancy.refill`.
     pub name: &'static str,
+    /// In every process, about what that process alone knows; else in one process at a time.
+    pub everywhere: bool,
     pub every: Duration,
     pub run: fn(JobContext) -> BoxFuture<'static, Result<(), String>>,
 }
@@ -34,8 +36,15 @@ impl Job {
     }
 
     async fn turn(&self, context: &JobContext) -> Result<(), String> {
+        if self.everywhere {
+            return (self.run)(context.clone()).await;
+        }
         let mut conn = context.databases.control().await.map_err(|error| error.to_string())?;
-        sqlx::raw_sql("begin").execute(&mut *conn).await.map_err(|error| error.to_string())?;
+        // The lock is held for as long as the job takes.
+        sqlx::raw_sql("begin; set local idle_in_transaction_session_timeout = 0")
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| error.to_string())?;
         let ours: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtext('job/' || $1))")
             .bind(self.name)
             .fetch_one(&mut *conn)

@@ -228,6 +228,19 @@ impl Fleet {
         Ok(())
     }
 
+    /// Tenants whose erasure began and whose process ended.
+    pub async fn half_erased(&self) -> Result<Vec<TenantId>, FleetError> {
+        let mut conn = self.databases.control().await?;
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "select id from directory.tenant where state = 'erasing' and not exists (
+                select from directory.operation where tenant_id = tenant.id and state = 'running')",
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        conn.release();
+        Ok(ids.into_iter().map(TenantId).collect())
+    }
+
     /// The signed certificate of an erased tenant.
     pub async fn certificate(&self, tenant: TenantId) -> Result<Option<String>, FleetError> {
         let mut conn = self.databases.control().await?;

@@ -8,6 +8,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
 use serde::Deserialize;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// Parts of an upload under way at once.
 const PARALLEL_PARTS: usize = 4;
@@ -27,7 +28,9 @@ pub struct Settings {
 
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<dyn ObjectStore>,
+    settings: Settings,
+    /// Opened when it is needed first: commands that only look make no folder.
+    opened: Arc<OnceCell<Arc<dyn ObjectStore>>>,
     prefix: String,
 }
 
@@ -39,29 +42,38 @@ pub struct Stored {
 }
 
 impl Store {
-    pub fn open(settings: &Settings) -> Result<Store, FleetError> {
-        if let Some(rest) = settings.store.strip_prefix("s3://") {
-            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            let mut builder = AmazonS3Builder::new()
-                .with_bucket_name(bucket)
-                .with_region(&settings.s3_region)
-                .with_access_key_id(&settings.s3_key_id)
-                .with_secret_access_key(&settings.s3_secret);
-            if !settings.s3_endpoint.is_empty() {
-                // Plain HTTP only where the operator wrote it.
-                builder = builder
-                    .with_endpoint(&settings.s3_endpoint)
-                    .with_allow_http(settings.s3_endpoint.starts_with("http://"));
-            }
-            return Ok(Store { inner: Arc::new(builder.build()?), prefix: prefix.trim_matches('/').to_owned() });
-        }
-        Store::folder(std::path::Path::new(&settings.store))
+    pub fn new(settings: Settings) -> Store {
+        let in_bucket = settings.store.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+        let prefix = in_bucket.map_or(String::new(), |(_, prefix)| prefix.trim_matches('/').to_owned());
+        Store { settings, opened: Arc::default(), prefix }
     }
 
-    pub fn folder(path: &std::path::Path) -> Result<Store, FleetError> {
-        std::fs::create_dir_all(path)?;
-        let files = LocalFileSystem::new_with_prefix(path)?.with_fsync(true);
-        Ok(Store { inner: Arc::new(files), prefix: String::new() })
+    pub fn folder(path: &std::path::Path) -> Store {
+        let (s3_endpoint, s3_region, s3_key_id, s3_secret) = Default::default();
+        Store::new(Settings { store: path.display().to_string(), s3_endpoint, s3_region, s3_key_id, s3_secret })
+    }
+
+    async fn inner(&self) -> Result<&Arc<dyn ObjectStore>, FleetError> {
+        self.opened.get_or_try_init(async || self.open()).await
+    }
+
+    fn open(&self) -> Result<Arc<dyn ObjectStore>, FleetError> {
+        let settings = &self.settings;
+        let Some(rest) = settings.store.strip_prefix("s3://") else {
+            std::fs::create_dir_all(&settings.store)?;
+            return Ok(Arc::new(LocalFileSystem::new_with_prefix(&settings.store)?.with_fsync(true)));
+        };
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(rest.split('/').next().unwrap_or_default())
+            .with_region(&settings.s3_region)
+            .with_access_key_id(&settings.s3_key_id)
+            .with_secret_access_key(&settings.s3_secret);
+        if !settings.s3_endpoint.is_empty() {
+            // Plain HTTP only where the operator wrote it.
+            let is_plain = settings.s3_endpoint.starts_with("http://");
+            builder = builder.with_endpoint(&settings.s3_endpoint).with_allow_http(is_plain);
+        }
+        Ok(Arc::new(builder.build()?))
     }
 
     fn path(&self, name: &str) -> Path {
@@ -70,17 +82,17 @@ impl Store {
 
     /// An upload that is there only once it is finished.
     pub async fn create(&self, name: &str) -> Result<Upload, FleetError> {
-        let upload = self.inner.put_multipart(&self.path(name)).await?;
+        let upload = self.inner().await?.put_multipart(&self.path(name)).await?;
         Ok(Upload { write: WriteMultipart::new_with_chunk_size(upload, PART), bytes: 0 })
     }
 
     pub async fn put(&self, name: &str, content: Vec<u8>) -> Result<(), FleetError> {
-        self.inner.put(&self.path(name), content.into()).await?;
+        self.inner().await?.put(&self.path(name), content.into()).await?;
         Ok(())
     }
 
     pub async fn get(&self, name: &str) -> Result<Bytes, FleetError> {
-        Ok(self.inner.get(&self.path(name)).await?.bytes().await?)
+        Ok(self.inner().await?.get(&self.path(name)).await?.bytes().await?)
     }
 
     /// The content in chunks.
@@ -88,12 +100,12 @@ impl Store {
         &self,
         name: &str,
     ) -> Result<futures::stream::BoxStream<'static, Result<Bytes, FleetError>>, FleetError> {
-        Ok(self.inner.get(&self.path(name)).await?.into_stream().map_err(FleetError::from).boxed())
+        Ok(self.inner().await?.get(&self.path(name)).await?.into_stream().map_err(FleetError::from).boxed())
     }
 
     /// Everything below a folder, in order of name.
     pub async fn list(&self, folder: &str) -> Result<Vec<Stored>, FleetError> {
-        let found: Vec<_> = self.inner.list(Some(&self.path(folder))).try_collect().await?;
+        let found: Vec<_> = self.inner().await?.list(Some(&self.path(folder))).try_collect().await?;
         let skip = if self.prefix.is_empty() { 0 } else { self.prefix.len() + 1 };
         let stored = |meta: object_store::ObjectMeta| Stored {
             name: meta.location.as_ref()[skip..].to_owned(),
@@ -106,7 +118,7 @@ impl Store {
 
     /// Removes an object; a missing one is no error.
     pub async fn delete(&self, name: &str) -> Result<(), FleetError> {
-        match self.inner.delete(&self.path(name)).await {
+        match self.inner().await?.delete(&self.path(name)).await {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
             other => Ok(other?),
         }

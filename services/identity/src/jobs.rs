@@ -1,4 +1,4 @@
-//! Periodic work: what has expired is removed.
+//! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew.
 use crate::http::provider::Provider;
 use crate::store::{grant, reset, session};
 use chrono::TimeDelta;
@@ -8,8 +8,29 @@ use std::time::Duration;
 /// A used code or token is kept so long, so that a second use is recognised.
 const KEPT: TimeDelta = TimeDelta::days(1);
 
-pub const JOBS: &[Job] =
-    &[Job { name: "identity.forget", every: Duration::from_secs(600), run: |context| Box::pin(forget(context)) }];
+pub const JOBS: &[Job] = &[
+    Job {
+        name: "identity.forget",
+        every: Duration::from_secs(600),
+        everywhere: false,
+        run: |context| Box::pin(forget(context)),
+    },
+    Job {
+        name: "identity.rewrap",
+        every: Duration::from_secs(10),
+        everywhere: false,
+        run: |context| Box::pin(rewrap(context)),
+    },
+];
+
+/// Seals the signing keys anew where the master key has changed.
+async fn rewrap(context: JobContext) -> Result<(), String> {
+    let rewrapped = crate::http::keys::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
+    if rewrapped > 0 {
+        tracing::info!(rewrapped, "signing keys were sealed by the new master key");
+    }
+    Ok(())
+}
 
 async fn forget(context: JobContext) -> Result<(), String> {
     context.parts.get::<Provider>().throttle.forget_idle();

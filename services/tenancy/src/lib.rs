@@ -1,4 +1,5 @@
 //! Tenancy: organisations come into being with a database of their own, and change.
+mod config;
 mod domain;
 mod http;
 mod jobs;
@@ -6,7 +7,8 @@ mod jobs;
 use hitaji_bus::{Job, Parts};
 use hitaji_contracts::tenancy::{CreateOrganisation, OrganisationCreated};
 use hitaji_core::Permission;
-use hitaji_db::{Databases, Home};
+use hitaji_db::Home;
+use hitaji_fleet::{Fleet, Store};
 use hitaji_web::{Access, Route, Service};
 use std::time::Duration;
 
@@ -24,13 +26,15 @@ const PERMISSIONS: &[Permission] = &[
 ];
 
 const JOBS: &[Job] = &[
-    Job { name: "tenancy.refill", every: Duration::from_secs(2), run: jobs::refill },
-    Job { name: "tenancy.reap", every: Duration::from_secs(60), run: jobs::reap },
-    Job { name: "tenancy.resume", every: Duration::from_secs(20), run: jobs::resume },
+    Job { name: "tenancy.refill", every: Duration::from_secs(2), everywhere: false, run: jobs::refill },
+    Job { name: "tenancy.reap", every: Duration::from_secs(60), everywhere: false, run: jobs::reap },
+    Job { name: "tenancy.resume", every: Duration::from_secs(20), everywhere: false, run: jobs::resume },
+    Job { name: "tenancy.ship", every: Duration::from_secs(1), everywhere: true, run: jobs::ship },
+    Job { name: "tenancy.recover", every: Duration::from_secs(20), everywhere: false, run: jobs::recover },
+    Job { name: "tenancy.retire_roles", every: Duration::from_secs(10), everywhere: false, run: jobs::retire_roles },
+    Job { name: "tenancy.back_up", every: Duration::from_secs(60), everywhere: false, run: jobs::back_up },
+    Job { name: "tenancy.prove", every: Duration::from_secs(300), everywhere: false, run: jobs::prove },
 ];
-
-/// What jobs need beside the control database's rows: making and dropping databases.
-struct Provisioner(Databases);
 
 pub fn service() -> Service {
     Service {
@@ -49,7 +53,9 @@ pub fn service() -> Service {
         routes,
         setup: |setup| {
             let mut parts = Parts::default();
-            parts.insert(Provisioner(setup.databases.clone()));
+            let store = Store::new(setup.config.section("files").map_err(|error| error.to_string())?);
+            parts.insert(Fleet::new(setup.databases.clone(), store));
+            parts.insert::<config::Backups>(setup.config.section("backups").map_err(|error| error.to_string())?);
             Ok(parts)
         },
         wrap: None,

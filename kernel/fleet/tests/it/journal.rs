@@ -98,7 +98,7 @@ fn was_then(known: &[Known], at: DateTime<Utc>, state: &Value) -> bool {
 #[tokio::test]
 async fn any_moment_can_be_had_back() {
     // A hundred moments where there is time for them.
-    let moments = std::env::var("HITAJI_LONG").map_or(40, |_| 100);
+    let moments = std::env::var("HITAJI_LONG").map_or(20, |_| 100);
     let world = World::start().await;
     let tenant = world.tenant("mine").await;
     world.run(tenant, AWKWARD).await;

@@ -95,7 +95,7 @@ async fn what_is_erased_cannot_be_had_back() {
 
     assert!(matches!(world.databases.data_keys(mine).await, Err(DbError::Secret(_))), "no process has the keys");
     assert!(world.databases.tenant(mine, "shop").await.is_err());
-    let left = world.control("select (select count(*) from directory.tenant_key) as keys, (select count(*) from directory.backup) as backups, (select count(*) from pg_database where datname like (select '%' || current_database() || '_t_%')) as databases, (select count(*) from pg_roles where rolname like (select '%' || current_database() || '_r_%')) as roles").await;
+    let left = world.control("select (select count(*) from directory.tenant_key) as keys, (select count(*) from directory.backup) as backups, (select count(*) from pg_database where datname ~ (current_database() || '_t_')) as databases, (select count(*) from pg_roles where rolname ~ (current_database() || '_r_')) as roles").await;
     assert_eq!(left, json!([{"keys": 1, "backups": 0, "databases": 1, "roles": 1}]), "only the other tenant's: {rows}");
     assert_eq!(world.fleet.store().list(&format!("tenants/{mine}")).await.expect("a list").len(), 0);
     // The kept copies, put back where they were, open for nobody.

@@ -67,7 +67,7 @@ impl World {
         let databases =
             Databases::new(settings.clone(), master.clone(), clock.clone(), migrations.to_vec()).expect("settings");
         databases.prepare().await.expect("the control database");
-        let fleet = Fleet::new(databases.clone(), Store::folder(folder.path()).expect("a store"));
+        let fleet = Fleet::new(databases.clone(), Store::folder(folder.path()));
         World { databases, fleet, folder, settings, master, clock }
     }
 

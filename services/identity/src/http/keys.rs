@@ -158,6 +158,20 @@ async fn load(databases: &Databases) -> Result<KeySet, DbError> {
     Ok(KeySet { access: active("ES256")?, id: active("RS256")?, public })
 }
 
+/// Seals anew, by today's master key, what an earlier one sealed; returns how many keys.
+pub async fn rewrap(databases: &Databases) -> Result<usize, DbError> {
+    let master = databases.master();
+    let mut conn = databases.control().await?;
+    let mut changed = 0;
+    for key in signing_key::all(&mut conn).await?.iter().filter(|key| !master.is_current(&key.sealed)) {
+        let anew = master.seal(OWNER, PURPOSE, &master.open(OWNER, PURPOSE, &key.sealed)?);
+        signing_key::replace_seal(&mut conn, key, &anew).await?;
+        changed += 1;
+    }
+    conn.release();
+    Ok(changed)
+}
+
 /// Makes a key pair off the executor: an RSA key takes a tenth of a second.
 async fn make(databases: &Databases, algorithm: &'static str, clock: &Clock) -> Result<(), DbError> {
     let failed = |_| DbError::Secret("a signing key cannot be made");

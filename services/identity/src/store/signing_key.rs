@@ -34,3 +34,13 @@ pub async fn insert_active(conn: &mut PgConnection, key: &StoredKey, at: DateTim
     .await?;
     Ok(())
 }
+
+pub async fn replace_seal(conn: &mut PgConnection, key: &StoredKey, anew: &[u8]) -> Result<(), DbError> {
+    sqlx::query("update identity.signing_key set sealed = $3 where id = $1 and sealed = $2")
+        .bind(&key.id)
+        .bind(&key.sealed)
+        .bind(anew)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
