@@ -1,6 +1,6 @@
 //! Reading and stamping a database's outbox.
 use chrono::{DateTime, Utc};
-use hitaji_core::CloudEvent;
+use hitaji_core::{CloudEvent, TenantId};
 use hitaji_db::DbError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -97,7 +97,30 @@ pub async fn since(
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    let envelope = |row: Row| CloudEvent {
+    Ok(rows.into_iter().map(|row| envelope(row, tenant)).collect())
+}
+
+/// The service's stamped events in the control database whose payload names the tenant, since `from`, oldest first.
+pub(crate) async fn about(
+    conn: &mut PgConnection,
+    service: &str,
+    tenant: TenantId,
+    from: DateTime<Utc>,
+) -> Result<Vec<CloudEvent>, DbError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select id, service, sequence, type, subject, actor, data, traceparent, time from hitaji.outbox
+         where service = $1 and sequence is not null and time >= $2 and data ->> 'tenant_id' = $3 order by sequence",
+    )
+    .bind(service)
+    .bind(from)
+    .bind(tenant.to_string())
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| envelope(row, None)).collect())
+}
+
+fn envelope(row: Row, tenant: Option<Uuid>) -> CloudEvent {
+    CloudEvent {
         specversion: "1.0".into(),
         id: row.id,
         source: format!("/{}", row.service),
@@ -110,6 +133,5 @@ pub async fn since(
         traceparent: row.traceparent,
         actor: row.actor,
         sequence: row.sequence,
-    };
-    Ok(rows.into_iter().map(envelope).collect())
+    }
 }

@@ -4,6 +4,7 @@
 //! needs no connection to a database that nobody wrote to.
 use crate::consumer::{Consumer, Delivery};
 use crate::{ConsumerError, Parts, outbox};
+use chrono::{DateTime, Utc};
 use hitaji_core::{CloudEvent, TenantId};
 use hitaji_db::{Begun, Databases, DbError, Home, Place, Scope, Tx};
 use std::collections::{HashMap, HashSet};
@@ -91,6 +92,25 @@ impl Relay {
             while self.deliver_batch(place, consumer).await? == BATCH as usize {}
         }
         Ok(())
+    }
+
+    /// Brings events of the control database about a tenant since `from` once more to consumers that make their effect in the
+    /// tenant's database: after it was put back in time. What is in its inbox is not done twice.
+    pub async fn redeliver(&self, tenant: TenantId, from: DateTime<Utc>) -> Result<usize, DbError> {
+        let mut delivered = 0;
+        for consumer in self.0.consumers.iter().filter(|c| c.source_home == Home::Control && c.home == Home::Tenant) {
+            let mut conn = self.0.databases.control().await?;
+            let events = outbox::about(&mut conn, consumer.source, tenant, from).await?;
+            conn.release();
+            for event in &events {
+                if let Err(error) = self.deliver_one(&Place::Control, consumer, event).await {
+                    tracing::error!(consumer = consumer.name, event = %event.id, %error, "an event was not made again");
+                    return Err(DbError::Invalid(error.to_string()));
+                }
+            }
+            delivered += events.len();
+        }
+        Ok(delivered)
     }
 
     /// Delivers up to one batch to one consumer; the lock on its position keeps other processes away.

@@ -111,3 +111,24 @@ pub async fn abandoned(conn: &mut PgConnection, before: DateTime<Utc>) -> Result
     .fetch_all(conn)
     .await?)
 }
+
+/// The latest work, newest first.
+pub async fn latest(conn: &mut PgConnection, limit: i64) -> Result<Vec<Operation>, DbError> {
+    Ok(sqlx::query_as(
+        "select id, kind, tenant_id, state, step, done, total, detail, error, actor, started_at, updated_at, finished_at
+         from directory.operation order by started_at desc limit $1",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Asks running work to stop; it does within seconds, and leaves things as they were. False when it does not run.
+pub async fn cancel(conn: &mut PgConnection, id: Uuid) -> Result<bool, DbError> {
+    let changed =
+        sqlx::query("update directory.operation set state = 'cancelled' where id = $1 and state = 'running'")
+            .bind(id)
+            .execute(conn)
+            .await?;
+    Ok(changed.rows_affected() == 1)
+}
