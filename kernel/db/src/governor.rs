@@ -233,7 +233,8 @@ impl Conn {
         self.clean = true;
     }
 
-    pub(crate) fn close(mut self) {
+    /// Ends the connection now instead of handing it on.
+    pub fn close(mut self) {
         self.conn = None;
     }
 }
