@@ -149,20 +149,26 @@ impl Databases {
     /// Makes what a platform needs before it serves: the control database with its schema, roles, the template.
     pub async fn prepare(&self) -> Result<Vec<AppliedMigration>, DbError> {
         let applied = self.prepare_control().await?;
-        self.offer_schema(&[HOME_CLUSTER.to_owned()]).await?;
+        let made = self.make_templates(&[HOME_CLUSTER.to_owned()]).await?;
+        self.offer_schema(&made).await?;
         Ok(applied)
     }
 
-    /// Makes this program's schema the one that new tenants get: only once the template is there on each of the clusters.
-    pub async fn offer_schema(&self, clusters: &[String]) -> Result<(), DbError> {
-        let mut catalogues = Vec::new();
+    /// Makes the template of this program's schema on each of the clusters. Returns what is in those made now.
+    pub async fn make_templates(&self, clusters: &[String]) -> Result<Vec<(String, Catalogue)>, DbError> {
+        let mut made = Vec::new();
         for cluster in clusters {
-            catalogues.extend(self.ensure_template(cluster).await?);
+            made.extend(self.ensure_template(cluster).await?);
         }
+        Ok(made)
+    }
+
+    /// Makes this program's schema the one that new tenants get: its template must be there by now.
+    pub async fn offer_schema(&self, catalogues: &[(String, Catalogue)]) -> Result<(), DbError> {
         let fingerprint = self.fingerprint();
         let mut conn = self.control().await?;
         directory::know_schema(&mut conn, &fingerprint).await?;
-        for (version, catalogue) in &catalogues {
+        for (version, catalogue) in catalogues {
             directory::store_catalogue(&mut conn, &fingerprint, version, catalogue).await?;
         }
         conn.release();
