@@ -48,11 +48,11 @@ rights as (
 ),
 owners as (
     select o.class, o.id,
-        case when o.owner_id = (select oid from owner) then 'OWNER' else pg_get_userbyid(o.owner_id) end as name
+        case when o.owner_id = (select oid from owner) then 'OWNER' else pg_get_userbyid(o.owner_id)::text end as name
     from owned o
 ),
 objects(object, definition) as (
-    select 'schema ' || s.nspname, o.name from spaces s join owners o on o.class = 'pg_namespace'::regclass and o.id = s.oid
+    select 'schema ' || s.nspname, o.name::text from spaces s join owners o on o.class = 'pg_namespace'::regclass and o.id = s.oid
     union all
     select 'rights on schema ' || s.nspname, r.listed
     from spaces s join rights r on r.class = 'pg_namespace'::regclass and r.id = s.oid

@@ -33,7 +33,8 @@ pub struct Inspection {
 impl Inspection {
     /// Whether everything is as it should be, and could be looked at.
     pub fn is_clean(&self) -> bool {
-        self.clusters.is_empty() && self.databases.iter().all(|checked| checked.drift.is_empty() && checked.unreadable.is_none())
+        self.clusters.is_empty()
+            && self.databases.iter().all(|checked| checked.drift.is_empty() && checked.unreadable.is_none())
     }
 }
 
@@ -205,7 +206,12 @@ pub async fn from_nothing(databases: &Databases, cluster: &str, steps: &[Migrati
 }
 
 /// What the directory says of a row's schema changes only if it still says what was read: a migration may have come between.
-async fn store(databases: &Databases, row: &DatabaseRow, schema: Option<&str>, drift: &[String]) -> Result<(), DbError> {
+async fn store(
+    databases: &Databases,
+    row: &DatabaseRow,
+    schema: Option<&str>,
+    drift: &[String],
+) -> Result<(), DbError> {
     let mut conn = databases.control().await?;
     let drift: BTreeSet<&String> = drift.iter().collect();
     sqlx::query(

@@ -147,7 +147,10 @@ async fn rehearse(
         reports.push(report);
     }
     let broken = reports.iter().find_map(|report| {
-        report.error.as_ref().map(|error| format!("on a copy of {}: {error}; no organisation was touched", report.database))
+        report
+            .error
+            .as_ref()
+            .map(|error| format!("on a copy of {}: {error}; no organisation was touched", report.database))
     });
     if broken.is_none() {
         ledger::rehearsed(&mut *databases.control().await?, run.id, &reports).await?;
@@ -248,7 +251,11 @@ impl<'a> Runner<'a> {
         }
         let left = waiting.len();
         Ok((left > 0 || self.budget(wave) == 0).then(|| {
-            format!("stopped in wave {wave}: {} failed, {} were not touched", self.failed(), self.total - self.done - self.failed())
+            format!(
+                "stopped in wave {wave}: {} failed, {} were not touched",
+                self.failed(),
+                self.total - self.done - self.failed()
+            )
         }))
     }
 }

@@ -20,11 +20,7 @@ pub struct Report {
 }
 
 /// The databases with the most bytes, the largest first.
-pub async fn largest(
-    databases: &Databases,
-    rows: Vec<DatabaseRow>,
-    count: usize,
-) -> Result<Vec<DatabaseRow>, DbError> {
+pub async fn largest(databases: &Databases, rows: Vec<DatabaseRow>, count: usize) -> Result<Vec<DatabaseRow>, DbError> {
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -92,7 +88,8 @@ fn elapsed_ms(since: Instant) -> u64 {
 async fn copy(source: &mut Conn, target: &mut Conn, ran: &[Migration]) -> Result<u64, DbError> {
     migrate::run(target, ran).await?;
     roles::run(target, "set statement_timeout = 0".to_owned()).await?;
-    roles::run(source, "begin isolation level repeatable read read only; set local statement_timeout = 0".to_owned()).await?;
+    roles::run(source, "begin isolation level repeatable read read only; set local statement_timeout = 0".to_owned())
+        .await?;
     // References and triggers would look at rows that are not there yet.
     let references: Vec<(String, String, String)> = sqlx::query_as(
         "select conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid)

@@ -60,7 +60,9 @@ pub fn of_tenant(rights: &Rights, row: &DatabaseRow) -> Vec<String> {
         if role == PUBLIC {
             wrong.push(format!("every role of the cluster has the right {privilege} on the database"));
         } else if !own.contains(role) {
-            wrong.push(format!("the role {role} has the right {privilege} on the database, and is not the organisation's"));
+            wrong.push(format!(
+                "the role {role} has the right {privilege} on the database, and is not the organisation's"
+            ));
         } else if privilege != "CONNECT" {
             wrong.push(format!("the organisation's role {role} has the right {privilege} on the database"));
         }

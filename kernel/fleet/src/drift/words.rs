@@ -74,7 +74,8 @@ mod tests {
             ("rights on a.gone", "1"),
             ("rights on a.b", "1"),
         ]);
-        let found = catalogue(&[("table a.b", "1"), ("column a.b.d", "2"), ("rights on a.b", "2"), ("index a.more", "1")]);
+        let found =
+            catalogue(&[("table a.b", "1"), ("column a.b.d", "2"), ("rights on a.b", "2"), ("index a.more", "1")]);
         assert_eq!(
             differences(&expected, &found),
             [

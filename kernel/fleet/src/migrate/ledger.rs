@@ -100,12 +100,12 @@ pub async fn rehearsed(conn: &mut PgConnection, run: Uuid, reports: &[shadow::Re
 /// who comes later is in the last.
 pub async fn enlist(conn: &mut PgConnection, run: Uuid, fingerprint: &str, last: i32) -> Result<(), DbError> {
     let ids: Vec<Uuid> = behind(&mut *conn, fingerprint).await?.into_iter().map(|row| row.id).collect();
-    let begun: bool =
-        sqlx::query_scalar("select exists (select from directory.migration_result where run_id = $1)")
-            .bind(run)
-            .fetch_one(&mut *conn)
-            .await?;
-    let waves: Vec<i32> = (0..ids.len()).map(|place| if begun { last } else { wave_of(place, ids.len(), last) }).collect();
+    let begun: bool = sqlx::query_scalar("select exists (select from directory.migration_result where run_id = $1)")
+        .bind(run)
+        .fetch_one(&mut *conn)
+        .await?;
+    let waves: Vec<i32> =
+        (0..ids.len()).map(|place| if begun { last } else { wave_of(place, ids.len(), last) }).collect();
     sqlx::query(
         "insert into directory.migration_result (run_id, database_id, wave)
          select $1, enlisted.id, enlisted.wave from unnest($2::uuid[], $3::integer[]) enlisted(id, wave)

@@ -46,7 +46,8 @@ pub async fn status(databases: &Databases) -> Result<Status, DbError> {
     )
     .fetch_all(&mut *conn)
     .await?;
-    let known: bool = sqlx::query_scalar("select to_regclass('directory.migration_run') is not null").fetch_one(&mut *conn).await?;
+    let known: bool =
+        sqlx::query_scalar("select to_regclass('directory.migration_run') is not null").fetch_one(&mut *conn).await?;
     let (mut run, mut failed) = (None, Vec::new());
     if known {
         run = sqlx::query_as(
