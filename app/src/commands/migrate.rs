@@ -9,6 +9,9 @@ use hitaji_fleet::migrate::{self, Event, Options, Plan, Status};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
+/// `hitaji up` does not start where more than this many organisations cannot be brought up to date.
+const UP_FAILURES_MAX: usize = 5;
+
 #[derive(Args)]
 pub struct MigrateArguments {
     /// Say what would be done, and change nothing.
@@ -60,9 +63,10 @@ pub async fn run(place: &Place, arguments: MigrateArguments) -> Result<(), Failu
     }
 }
 
-/// The same for `hitaji up`, which says nothing unless there is something to say.
+/// The same for `hitaji up`, which says nothing unless there is something to say. It starts although single organisations
+/// stay behind: only those suffer.
 pub async fn quietly(databases: &Databases) -> Result<(), Failure> {
-    let options = Options { shadow: 0, retry: true, ..Options::default() };
+    let options = Options { shadow: 0, failures_max: Some(UP_FAILURES_MAX), retry: true, ..Options::default() };
     let outcome = migrate::migrate(databases, &options, &|event| {
         if let Event::Database { name, error: Some(error), .. } = event {
             tracing::error!(database = name, error, "an organisation's database stays on its old schema");
@@ -72,7 +76,10 @@ pub async fn quietly(databases: &Databases) -> Result<(), Failure> {
     if outcome.done > 0 {
         tracing::info!(databases = outcome.done, "brought organisations' databases up to date");
     }
-    outcome.problem.map_or(Ok(()), |problem| Err(format!("migration: {problem}").into()))
+    match outcome.problem {
+        Some(problem) if outcome.untouched > 0 => Err(format!("migration: {problem}").into()),
+        _ => Ok(()),
+    }
 }
 
 fn tell(event: &Event, is_terminal: bool) {

@@ -71,6 +71,8 @@ pub type Progress<'a> = &'a (dyn Fn(Event) + Send + Sync);
 pub struct Outcome {
     pub done: usize,
     pub failed: usize,
+    /// Databases that it did not come to.
+    pub untouched: usize,
     /// Why it stopped before the end, or that some failed; none when all is well.
     pub problem: Option<String>,
 }
@@ -100,7 +102,7 @@ async fn run(databases: &Databases, options: &Options, progress: Progress<'_>) -
         None if behind.is_empty() => {
             conn.release();
             databases.offer_schema(&templates).await?;
-            return Ok(Outcome { done: 0, failed: 0, problem: None });
+            return Ok(Outcome { done: 0, failed: 0, untouched: 0, problem: None });
         }
         None => ledger::begin(&mut conn, &fingerprint).await?,
         Some(run) => run,
@@ -109,13 +111,14 @@ async fn run(databases: &Databases, options: &Options, progress: Progress<'_>) -
     conn.release();
     if let Some(problem) = rehearse(databases, &run, options, progress).await? {
         ledger::finish(&mut *databases.control().await?, run.id, Some(&problem)).await?;
-        return Ok(Outcome { done: 0, failed: 0, problem: Some(problem) });
+        return Ok(Outcome { done: 0, failed: 0, untouched: behind.len(), problem: Some(problem) });
     }
     databases.offer_schema(&templates).await?;
     let mut runner = Runner::new(databases, &run, options, progress).await?;
     let problem = runner.waves().await?;
     ledger::finish(&mut *databases.control().await?, run.id, problem.as_deref()).await?;
-    Ok(Outcome { done: runner.done, failed: runner.failed(), problem })
+    let (done, failed) = (runner.done, runner.failed());
+    Ok(Outcome { done, failed, untouched: runner.total.saturating_sub(done + failed), problem })
 }
 
 /// Clusters that hold databases, or may come to.
@@ -249,8 +252,7 @@ impl<'a> Runner<'a> {
             let (done, failed, total) = (self.done, self.failed(), self.total);
             (self.progress)(Event::Database { name, error, done, failed, total });
         }
-        let left = waiting.len();
-        Ok((left > 0 || self.budget(wave) == 0).then(|| {
+        Ok((waiting.len() > 0 || self.budget(wave) == 0).then(|| {
             format!(
                 "stopped in wave {wave}: {} failed, {} were not touched",
                 self.failed(),
