@@ -85,13 +85,16 @@ pub async fn check(databases: &Databases, only: Option<TenantId>) -> Result<Insp
     Ok(inspection)
 }
 
+/// None for a schema that nothing is known of.
+type Expected = Option<Arc<Catalogue>>;
+
 struct Checker<'a> {
     databases: &'a Databases,
     plan: Vec<Migration>,
     /// By cluster.
     rights: HashMap<String, Rights>,
     /// By fingerprint and server version. Locked while one is made, so that it is made once.
-    expected: Mutex<HashMap<(String, String), Option<Arc<Catalogue>>>>,
+    expected: Mutex<HashMap<(String, String), Expected>>,
 }
 
 /// What a database says of itself.
@@ -163,7 +166,7 @@ impl Checker<'_> {
         schema: &str,
         version: String,
         steps: Option<&[Migration]>,
-    ) -> Result<Option<Arc<Catalogue>>, DbError> {
+    ) -> Result<Expected, DbError> {
         let key = (schema.to_owned(), version);
         let mut known = self.expected.lock().await;
         if let Some(expected) = known.get(&key) {
