@@ -114,7 +114,7 @@ async fn run(databases: &Databases, options: &Options, progress: Progress<'_>) -
         return Ok(Outcome { done: 0, failed: 0, untouched: behind.len(), problem: Some(problem) });
     }
     databases.offer_schema(&templates).await?;
-    let mut runner = Runner::new(databases, &run, options, progress).await?;
+    let mut runner = Runner::new(databases, &run, options, progress);
     let problem = runner.waves().await?;
     ledger::finish(&mut *databases.control().await?, run.id, problem.as_deref()).await?;
     let (done, failed) = (runner.done, runner.failed());
@@ -175,15 +175,10 @@ struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    async fn new(
-        databases: &'a Databases,
-        run: &'a Run,
-        options: &'a Options,
-        progress: Progress<'a>,
-    ) -> Result<Runner<'a>, DbError> {
+    fn new(databases: &'a Databases, run: &'a Run, options: &'a Options, progress: Progress<'a>) -> Runner<'a> {
         let (plan, fingerprint) = (databases.plan(Home::Tenant), databases.fingerprint());
         let (total, done, failed_early, failed_later) = (0, 0, 0, 0);
-        Ok(Runner { databases, run, options, progress, plan, fingerprint, total, done, failed_early, failed_later })
+        Runner { databases, run, options, progress, plan, fingerprint, total, done, failed_early, failed_later }
     }
 
     fn failed(&self) -> usize {
