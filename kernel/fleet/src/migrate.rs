@@ -91,8 +91,11 @@ async fn run(databases: &Databases, options: &Options, progress: Progress<'_>) -
     let clusters = clusters_in_use(databases).await?;
     let mut templates = Vec::new();
     for cluster in &clusters {
-        let made = databases.make_templates(std::slice::from_ref(cluster)).await;
-        templates.extend(made.map_err(|error| DbError::Invalid(format!("cluster {cluster}: {error}")))?);
+        let made = async {
+            shadow::clear(databases, cluster).await?;
+            databases.make_templates(std::slice::from_ref(cluster)).await
+        };
+        templates.extend(made.await.map_err(|error| DbError::Invalid(format!("cluster {cluster}: {error}")))?);
     }
     progress(Event::Templates { clusters: clusters.len() });
     let fingerprint = databases.fingerprint();

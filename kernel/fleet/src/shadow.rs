@@ -45,18 +45,24 @@ pub async fn largest(databases: &Databases, rows: Vec<DatabaseRow>, count: usize
     Ok(rows)
 }
 
+fn name(databases: &Databases) -> String {
+    format!("{}_shadow", databases.control_name())
+}
+
+/// Drops the copy on a cluster, also one that is left from a process that died: it holds an organisation's data.
+pub async fn clear(databases: &Databases, cluster: &str) -> Result<(), DbError> {
+    let mut admin = databases.maintenance(cluster).await?;
+    cluster::drop_database(&mut admin, &name(databases)).await?;
+    admin.close();
+    Ok(())
+}
+
 /// Migrates a copy of the database, which is gone afterwards. The database itself is only read, in one snapshot.
 pub async fn rehearse(databases: &Databases, row: &DatabaseRow) -> Report {
-    let name = format!("{}_shadow", databases.control_name());
+    let name = name(databases);
     let mut report = Report { database: row.name.clone(), rows: 0, copy_ms: 0, migrate_ms: 0, error: None };
     let mut outcome = on_copy(databases, row, &name, &mut report).await;
-    let dropped = async {
-        let mut admin = databases.maintenance(&row.cluster).await?;
-        cluster::drop_database(&mut admin, &name).await?;
-        admin.close();
-        Ok(())
-    };
-    outcome = outcome.and(dropped.await);
+    outcome = outcome.and(clear(databases, &row.cluster).await);
     report.error = outcome.err().map(|error| error.to_string());
     report
 }

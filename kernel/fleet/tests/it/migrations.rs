@@ -122,10 +122,12 @@ async fn a_rehearsal_on_copies_comes_first() {
     assert_eq!(reports.iter().map(|report| report.database.as_str()).collect::<Vec<_>>(), [&big, &big]);
     assert!(reports[0].error.as_ref().unwrap().contains("pupil_score_check"));
     assert!(reports[1].error.is_none() && reports[1].rows >= 40_001, "{:?}", reports[1]);
-    let left: i64 = fleet
-        .ask("postgres", &format!("select count(*) from pg_database where datname = '{}_shadow'", fleet.control))
-        .await;
-    assert_eq!(left, 0);
+    let copies = format!("select count(*) from pg_database where datname = '{}_shadow'", fleet.control);
+    assert_eq!(fleet.ask::<i64>("postgres", &copies).await, 0);
+    // Nor does one stay that a killed runner left.
+    fleet.run("postgres", &format!("create database {}_shadow", fleet.control)).await;
+    assert_eq!(fleet.migrate(&new, &options()).await.problem, None);
+    assert_eq!(fleet.ask::<i64>("postgres", &copies).await, 0);
 }
 
 /// An old program serves, signs up and cleans up beside the run and after it.
