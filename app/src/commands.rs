@@ -1,7 +1,9 @@
 //! The command line.
 pub mod ask;
+pub mod check;
 pub mod demo;
 pub mod inspect;
+pub mod migrate;
 pub mod serve;
 pub mod up;
 
@@ -33,11 +35,11 @@ enum Command {
     Services,
     /// Print every setting with its default.
     Config,
-    /// Make, list or show organisations.
+    /// Make, list, show or check organisations.
     #[command(subcommand)]
     Tenant(ask::TenantCommand),
-    /// Bring every database to this program's schema.
-    Migrate,
+    /// Bring every database to this program's schema, in waves.
+    Migrate(migrate::MigrateArguments),
     /// Check that this machine and configuration can run the platform.
     Doctor,
     /// Print the OpenAPI document, of all services or of one.
@@ -60,7 +62,7 @@ impl Cli {
             Command::Services => inspect::services(),
             Command::Config => inspect::print(crate::runtime::DEFAULT_CONFIG),
             Command::Tenant(command) => ask::tenant(&place, command).await,
-            Command::Migrate => ask::migrate(&place).await,
+            Command::Migrate(arguments) => migrate::run(&place, arguments).await,
             Command::Doctor => inspect::doctor(&place).await,
             Command::Openapi { service } => inspect::openapi(service.as_deref()),
             Command::Demo => demo::run(&place).await,

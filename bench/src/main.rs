@@ -7,6 +7,7 @@ mod h4;
 mod h5;
 mod h6;
 mod h7;
+mod h8;
 mod http;
 mod load;
 mod machine;
@@ -20,13 +21,14 @@ mod socket;
 
 use report::say;
 
-const USAGE: &str = "usage: ./dev bench [--quick] [h1] [h4] [h5] [h6] [h7] [h15] [h16]
+const USAGE: &str = "usage: ./dev bench [--quick] [--tenants N] [h1] [h4] [h5] [h6] [h7] [h8] [h15] [h16]
 
 h1   an organisation is ready: sign-up, sign-in by the code flow, first write; from the warm pool and without it
 h4   many organisations on 64 connections; one of them asks for fifty times its share
 h5   the first request to a cold tenant, against a warm one
 h6   a list of 20 rows: throughput, our CPU, and the database's ceiling by pgbench with the same SQL
 h7   a class register of 40 pupils, likewise
+h8   a migration of 1,000 tenants (of N with --tenants), against a plain loop over the same databases
 h15  from commit to handler: a consumer, and a Socket.IO client; nothing lost, nothing doubled
 h16  memory with 1,000 tenants known, time until ready, size of the binary
 
@@ -36,6 +38,8 @@ h16  memory with 1,000 tenants known, time until ready, size of the binary
 #[derive(Clone, Copy)]
 pub struct Size {
     pub quick: bool,
+    /// How many tenants, where a benchmark is about many of them.
+    pub tenants: Option<usize>,
 }
 
 impl Size {
@@ -48,9 +52,15 @@ impl Size {
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let mut wished: Vec<String> = std::env::args().skip(1).collect();
-    let size = Size { quick: wished.iter().any(|word| word == "--quick") };
+    let mut size = Size { quick: wished.iter().any(|word| word == "--quick"), tenants: None };
     wished.retain(|word| word != "--quick");
-    let known = ["h1", "h4", "h5", "h6", "h7", "h15", "h16"];
+    if let Some(place) = wished.iter().position(|word| word == "--tenants")
+        && let Some(Ok(tenants)) = wished.get(place + 1).map(|word| word.parse())
+    {
+        size.tenants = Some(tenants);
+        wished.drain(place..=place + 1);
+    }
+    let known = ["h1", "h4", "h5", "h6", "h7", "h8", "h15", "h16"];
     if wished.iter().any(|word| !known.contains(&word.as_str())) {
         eprintln!("{USAGE}");
         return std::process::ExitCode::FAILURE;
@@ -64,6 +74,7 @@ async fn main() -> std::process::ExitCode {
             "h5" => h5::run(size).await,
             "h6" => h6::run(size).await,
             "h7" => h7::run(size).await,
+            "h8" => h8::run(size).await,
             "h15" => h15::run(size).await,
             _ => h16::run(size).await,
         };

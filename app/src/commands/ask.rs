@@ -105,6 +105,8 @@ pub enum TenantCommand {
     List,
     /// Show one by its short name.
     Show { slug: String },
+    /// Compare the databases of one organisation, or of all, with what their schemas say.
+    Check { slug: Option<String> },
 }
 
 fn told(problem: Problem) -> Failure {
@@ -165,6 +167,7 @@ pub async fn tenant(place: &Place, command: TenantCommand) -> Result<(), Failure
                 }
             }
         }
+        TenantCommand::Check { slug } => super::check::run(databases, slug.as_deref()).await,
         TenantCommand::Show { slug } => {
             let tenant =
                 databases.find_by_slug(&slug).await?.ok_or_else(|| format!("there is no organisation {slug}"))?;
@@ -181,18 +184,6 @@ pub async fn tenant(place: &Place, command: TenantCommand) -> Result<(), Failure
             ))
         }
     }
-}
-
-pub async fn migrate(place: &Place) -> Result<(), Failure> {
-    let (_, databases) = runtime::databases(&place.config()?, Clock::system())?;
-    let control = databases.prepare().await?;
-    super::inspect::print(&format!("control database: {} steps\n", control.len()))?;
-    for (_, cluster, database) in databases.tenant_places().await? {
-        let applied =
-            databases.migrate_database(&cluster, &database).await.map_err(|error| format!("{database}: {error}"))?;
-        super::inspect::print(&format!("{database}: {} steps\n", applied.len()))?;
-    }
-    Ok(())
 }
 
 fn read_password() -> Result<String, Failure> {

@@ -2,6 +2,8 @@
 use crate::commands::ask::Place;
 use crate::runtime::{self, Failure};
 use hitaji_core::Clock;
+use hitaji_db::roles;
+use hitaji_fleet::drift;
 use hitaji_web::{Registry, document};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -61,6 +63,12 @@ pub async fn doctor(place: &Place) -> Result<(), Failure> {
                 say("control database", reached.map(|_| "answers".to_owned()).map_err(Failure::from))?;
                 let tenants = databases.tenant_places().await.map_err(Failure::from);
                 say("organisations", tenants.map(|tenants| format!("{} with a database", tenants.len())))?;
+                for (cluster, database) in drift::open_maintenance(&databases).await.unwrap_or_default() {
+                    print(&format!(
+                        "warn  cluster {cluster}: every role may connect to the database {database}; run there: revoke connect on database {} from public\n",
+                        roles::quote(&database)
+                    ))?;
+                }
             }
         }
     }

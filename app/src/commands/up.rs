@@ -81,7 +81,7 @@ async fn run_on(
     config.set("identity", "smtp_url", format!("smtp://{}", listeners.smtp.local_addr()?));
     let prometheus = runtime::metrics()?;
     let assembled = runtime::build(config, &[], Clock::system())?;
-    prepare(&assembled).await?;
+    crate::commands::migrate::quietly(assembled.platform.databases()).await?;
     state.write(&place.data_dir)?;
     let operations_address = format!("http://localhost:{}", listeners.operations.local_addr()?.port());
     mail_catcher::start(listeners.smtp, listeners.mail_page);
@@ -129,18 +129,6 @@ async fn stop_or_failure(failure: tokio::sync::oneshot::Receiver<Failure>, probl
         () = runtime::stop_signal() => {}
         error = failed => *problem = Some(error),
     }
-}
-
-async fn prepare(assembled: &Assembled) -> Result<(), Failure> {
-    let databases = assembled.platform.databases();
-    databases.prepare().await?;
-    for (place, cluster, database) in databases.tenant_places().await? {
-        let applied = databases.migrate_database(&cluster, &database).await?;
-        if !applied.is_empty() {
-            tracing::info!(?place, steps = applied.len(), "brought an organisation's database up to date");
-        }
-    }
-    Ok(())
 }
 
 /// Once the server answers: the demo where wished, the ready file, and a word on the terminal.

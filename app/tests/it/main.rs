@@ -5,6 +5,7 @@ mod clients;
 mod conformance;
 mod declared;
 mod demo;
+mod fleet;
 mod isolation;
 mod kill9;
 mod limits;

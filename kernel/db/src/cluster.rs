@@ -1,4 +1,5 @@
 //! Databases of tenants on a cluster: templates, clones, roles and their removal. Every step can be run again.
+use crate::catalogue::{self, Catalogue};
 use crate::migrate::{self, Migration};
 use crate::roles::{APP_ROLE, quote, run};
 use crate::secrets::scram_verifier;
@@ -26,27 +27,32 @@ pub async fn template_ready(admin: &mut PgConnection, name: &str) -> Result<bool
     Ok(ready == Some(true))
 }
 
-/// Makes the template: an empty database, migrated through `connect`, then closed to everybody. The caller holds
-/// the cluster's template lock.
+/// Makes the template: an empty database, migrated through `connect`, then closed to everybody. Returns the server's major
+/// version and what is in the template, which nobody can look into later. The caller holds the cluster's template lock.
 pub async fn build_template<F>(
     admin: &mut PgConnection,
     name: &str,
     plan: &[Migration],
     connect: F,
-) -> Result<(), DbError>
+) -> Result<(String, Catalogue), DbError>
 where
     F: AsyncFnOnce() -> Result<Conn, DbError>,
 {
-    if database_exists(admin, name).await? {
-        // A half-made one, left by a process that died.
-        drop_database(admin, name).await?;
-    }
-    run(admin, format!("create database {} template template0 encoding 'UTF8'", quote(name))).await?;
-    run(admin, format!("revoke all on database {} from public", quote(name))).await?;
+    make_scratch(admin, name).await?;
     let mut conn = connect().await?;
     migrate::run(&mut conn, plan).await?;
+    let made = (catalogue::server_version(&mut conn).await?, catalogue::read(&mut conn).await?);
     conn.close();
-    run(admin, format!("alter database {} allow_connections false is_template true", quote(name))).await
+    run(admin, format!("alter database {} allow_connections false is_template true", quote(name))).await?;
+    Ok(made)
+}
+
+/// Makes an empty database that nobody but the administrator may connect to, in place of one of this name that is left
+/// from a process that died.
+pub async fn make_scratch(admin: &mut PgConnection, name: &str) -> Result<(), DbError> {
+    drop_database(admin, name).await?;
+    run(admin, format!("create database {} template template0 encoding 'UTF8'", quote(name))).await?;
+    run(admin, format!("revoke all on database {} from public", quote(name))).await
 }
 
 /// Clones the template into a database that one login role, and nobody else, may connect to.

@@ -151,7 +151,7 @@ impl Databases {
         &self.0.master
     }
 
-    /// The control database's name.
+    /// The control database's name; names of all our databases and roles start with it.
     pub fn control_name(&self) -> &str {
         &self.0.settings.control
     }

@@ -1,5 +1,6 @@
 //! Everything between a request and PostgreSQL: the control database, the tenant directory, credentials, the
 //! connection governor, transactions that commit state and events together, migrations and databases of tenants.
+pub mod catalogue;
 pub mod cluster;
 mod databases;
 pub mod directory;

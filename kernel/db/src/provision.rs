@@ -1,4 +1,5 @@
 //! Databases for tenants: made from the template, kept warm, claimed, removed; and what a platform needs before it serves.
+use crate::catalogue::Catalogue;
 use crate::directory::database::{NewDatabase, Wanted};
 use crate::directory::{self, NewTenant, Tenant, TenantState};
 use crate::migrate::{self, AppliedMigration, Home, Migration};
@@ -149,6 +150,35 @@ impl Databases {
 
     /// Makes what a platform needs before it serves: the control database with its schema, roles, the template.
     pub async fn prepare(&self) -> Result<Vec<AppliedMigration>, DbError> {
+        let applied = self.prepare_control().await?;
+        let made = self.make_templates(&[HOME_CLUSTER.to_owned()]).await?;
+        self.offer_schema(&made).await?;
+        Ok(applied)
+    }
+
+    /// Makes the template of this program's schema on each of the clusters. Returns what is in those made now.
+    pub async fn make_templates(&self, clusters: &[String]) -> Result<Vec<(String, Catalogue)>, DbError> {
+        let mut made = Vec::new();
+        for cluster in clusters {
+            made.extend(self.ensure_template(cluster).await?);
+        }
+        Ok(made)
+    }
+
+    /// Makes this program's schema the one that new tenants get: its template must be there by now.
+    pub async fn offer_schema(&self, catalogues: &[(String, Catalogue)]) -> Result<(), DbError> {
+        let fingerprint = self.fingerprint();
+        let mut conn = self.control().await?;
+        directory::know_schema(&mut conn, &fingerprint).await?;
+        for (version, catalogue) in catalogues {
+            directory::store_catalogue(&mut conn, &fingerprint, version, catalogue).await?;
+        }
+        conn.release();
+        Ok(())
+    }
+
+    /// Makes the control database with its schema and its roles.
+    pub async fn prepare_control(&self) -> Result<Vec<AppliedMigration>, DbError> {
         let control = &self.0.settings.control;
         let mut admin = self.maintenance(HOME_CLUSTER).await?;
         sqlx::query("select pg_advisory_lock(hashtext($1))").bind(control).execute(&mut *admin).await?;
@@ -165,12 +195,10 @@ impl Databases {
         conn.close();
         // Closing frees the lock; the next starter finds everything done.
         admin.close();
-        self.ensure_template(HOME_CLUSTER).await?;
-        directory::know_schema(&mut *self.control().await?, &self.fingerprint()).await?;
         Ok(applied)
     }
 
-    /// Brings one database of a tenant to this program's schema.
+    /// Brings one database of a tenant to this program's schema: wholly, or not at all.
     pub async fn migrate_database(&self, cluster: &str, database: &str) -> Result<Vec<AppliedMigration>, DbError> {
         let mut conn = self.admin(cluster, database).await?;
         let applied = migrate::run(&mut conn, &self.plan(Home::Tenant)).await?;
@@ -178,19 +206,21 @@ impl Databases {
         Ok(applied)
     }
 
-    async fn ensure_template(&self, cluster_name: &str) -> Result<(), DbError> {
+    /// Makes the template on a cluster where it is missing, and returns what is in it if it was made now.
+    async fn ensure_template(&self, cluster_name: &str) -> Result<Option<(String, Catalogue)>, DbError> {
         let template = self.template();
         let mut admin = self.maintenance(cluster_name).await?;
         roles::ensure_app_role(&mut admin).await?;
         // One lock for the cluster: two templates are never cloned from or built at once by two processes.
         sqlx::query("select pg_advisory_lock(hashtext($1))").bind(&template).execute(&mut *admin).await?;
+        let mut made = None;
         if !cluster::template_ready(&mut admin, &template).await? {
             let plan = self.plan(Home::Tenant);
             let connect = async || self.admin(cluster_name, &template).await;
-            cluster::build_template(&mut admin, &template, &plan, connect).await?;
+            made = Some(cluster::build_template(&mut admin, &template, &plan, connect).await?);
         }
         admin.close();
-        Ok(())
+        Ok(made)
     }
 
     /// This program's migrations for one home, in the order they run.
@@ -203,7 +233,8 @@ impl Databases {
         migrate::fingerprint(&self.plan(Home::Tenant))
     }
 
-    fn template(&self) -> String {
+    /// The name of the template of this program's schema.
+    pub fn template(&self) -> String {
         cluster::template_name(&self.0.settings.control, &self.fingerprint())
     }
 
@@ -238,6 +269,7 @@ impl Databases {
     pub async fn add_cluster(&self, name: &str, url: &str) -> Result<(), DbError> {
         directory::cluster::put(&mut *self.control().await?, &self.0.master, name, url).await?;
         self.forget_clusters();
-        self.ensure_template(name).await
+        self.ensure_template(name).await?;
+        Ok(())
     }
 }

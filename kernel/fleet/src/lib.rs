@@ -2,15 +2,18 @@
 mod backup;
 pub mod bundle;
 mod copy;
+pub mod drift;
 mod error;
 mod fleet;
 mod journal;
 pub mod leaving;
+pub mod migrate;
 mod moving;
 mod proof;
 mod restore;
 mod rotation;
 mod sealed;
+pub mod shadow;
 pub mod signature;
 pub mod store;
 mod tables;

@@ -4,10 +4,12 @@ pub mod database;
 pub mod operation;
 
 use crate::DbError;
+use crate::catalogue::Catalogue;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use hitaji_core::TenantId;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 /// What an organisation may do just now.
@@ -287,6 +289,41 @@ pub async fn know_schema(conn: &mut PgConnection, fingerprint: &str) -> Result<(
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// Keeps what is in a template of the schema, as a server of this major version writes it down. A schema that is not known
+/// is not made known by this.
+pub async fn store_catalogue(
+    conn: &mut PgConnection,
+    fingerprint: &str,
+    server_version: &str,
+    catalogue: &Catalogue,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "update directory.schema set catalogue = (coalesce(catalogue::jsonb, '{}') || jsonb_build_object($2::text, $3::jsonb))::json
+         where fingerprint = $1",
+    )
+    .bind(fingerprint)
+    .bind(server_version)
+    .bind(Json(catalogue))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What is in a database of the schema on a server of this major version, where that was kept.
+pub async fn catalogue(
+    conn: &mut PgConnection,
+    fingerprint: &str,
+    server_version: &str,
+) -> Result<Option<Catalogue>, DbError> {
+    let found: Option<Option<Json<Catalogue>>> =
+        sqlx::query_scalar("select catalogue -> $2 from directory.schema where fingerprint = $1")
+            .bind(fingerprint)
+            .bind(server_version)
+            .fetch_optional(conn)
+            .await?;
+    Ok(found.flatten().map(|Json(catalogue)| catalogue))
 }
 
 /// The schema that new tenants get: the one that was seen for the first time last, by whatever version of the program.

@@ -125,10 +125,9 @@ pub async fn latest(conn: &mut PgConnection, limit: i64) -> Result<Vec<Operation
 
 /// Asks running work to stop; it does within seconds, and leaves things as they were. False when it does not run.
 pub async fn cancel(conn: &mut PgConnection, id: Uuid) -> Result<bool, DbError> {
-    let changed =
-        sqlx::query("update directory.operation set state = 'cancelled' where id = $1 and state = 'running'")
-            .bind(id)
-            .execute(conn)
-            .await?;
+    let changed = sqlx::query("update directory.operation set state = 'cancelled' where id = $1 and state = 'running'")
+        .bind(id)
+        .execute(conn)
+        .await?;
     Ok(changed.rows_affected() == 1)
 }
