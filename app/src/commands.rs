@@ -2,7 +2,9 @@
 pub mod ask;
 pub mod demo;
 pub mod inspect;
+pub mod operator;
 pub mod serve;
+pub mod tenant;
 pub mod up;
 
 use crate::runtime::Failure;
@@ -33,9 +35,12 @@ enum Command {
     Services,
     /// Print every setting with its default.
     Config,
-    /// Make, list or show organisations.
+    /// Make, list, show, suspend, resume or archive organisations.
     #[command(subcommand)]
-    Tenant(ask::TenantCommand),
+    Tenant(tenant::TenantCommand),
+    /// The people who run this platform: add, list, remove.
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
     /// Bring every database to this program's schema.
     Migrate,
     /// Check that this machine and configuration can run the platform.
@@ -59,7 +64,8 @@ impl Cli {
             Command::Serve(arguments) => serve::run(&place, arguments).await,
             Command::Services => inspect::services(),
             Command::Config => inspect::print(crate::runtime::DEFAULT_CONFIG),
-            Command::Tenant(command) => ask::tenant(&place, command).await,
+            Command::Tenant(command) => tenant::run(&place, command).await,
+            Command::Operator(command) => operator::run(&place, command).await,
             Command::Migrate => ask::migrate(&place).await,
             Command::Doctor => inspect::doctor(&place).await,
             Command::Openapi { service } => inspect::openapi(service.as_deref()),

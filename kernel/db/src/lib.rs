@@ -13,7 +13,7 @@ pub mod secrets;
 mod tx;
 
 pub use databases::{Databases, Settings, Wake};
-pub use directory::{NewTenant, Placement, Tenant, TenantState};
+pub use directory::{NewTenant, Placement, Search, Tenant, TenantState};
 pub use error::DbError;
 pub use governor::{Conn, GovernorStats};
 pub use migrate::{AppliedMigration, Home, Migration};

@@ -6,6 +6,7 @@ use crate::pages;
 use crate::store::{account, invitation, organisation, reset};
 use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
 use hitaji_contracts::identity::{InvitationSent, PasswordResetRequested, SessionEnded};
+use hitaji_contracts::tenancy::SupportEnded;
 use hitaji_core::Event as _;
 use hitaji_db::Home;
 use lettre::message::{Mailbox, MultiPart};
@@ -31,6 +32,15 @@ pub const CONSUMERS: &[Consumer] = &[
         source_home: Home::Control,
         home: Home::Control,
         handle: |delivery| -> Handled<'_> { Box::pin(deny_session(delivery)) },
+    },
+    Consumer {
+        name: "identity.support_denylist",
+        service: "identity",
+        source: "tenancy",
+        types: &[SupportEnded::TYPE],
+        source_home: Home::Control,
+        home: Home::Control,
+        handle: |delivery| -> Handled<'_> { Box::pin(deny_support(delivery)) },
     },
 ];
 
@@ -164,6 +174,14 @@ async fn post(provider: &Provider, letter: &Letter<'_>) -> Result<(), ConsumerEr
 async fn deny_session(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
     if let Some(event) = delivery.event.decode::<SessionEnded>() {
         delivery.parts.get::<Provider>().denylist.deny(event?.session_id);
+    }
+    Ok(())
+}
+
+/// The organisation took its consent back: tokens that are out are worth nothing from now on.
+async fn deny_support(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
+    if let Some(event) = delivery.event.decode::<SupportEnded>() {
+        delivery.parts.get::<Provider>().denylist.deny(event?.grant_id);
     }
     Ok(())
 }

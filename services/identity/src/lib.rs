@@ -39,6 +39,11 @@ const MIGRATIONS: &[Migration] = &[Migration {
     home: Home::Control,
     version: 1,
     sql: include_str!("../migrations/0001_identity.sql"),
+}, Migration {
+    service: "identity",
+    home: Home::Control,
+    version: 2,
+    sql: include_str!("../migrations/0002_operators.sql"),
 }];
 
 pub fn service() -> Service {

@@ -1,3 +1,6 @@
 //! Commands and questions about organisations.
 pub mod create_organisation;
+pub mod operator;
 pub mod organisation;
+pub mod support_grants;
+pub mod support_questions;

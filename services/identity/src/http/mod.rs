@@ -10,10 +10,14 @@ pub mod protocol;
 pub mod provider;
 pub mod session;
 pub mod sign_up;
+pub mod standing;
 pub mod throttle;
 
 use axum::http::Method;
-use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest, SignUp, SignedUp};
+use hitaji_contracts::identity::{
+    EndOperator, MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, Operators, SignUp, SignedUp, SupportToken,
+    SupportTokenRequest,
+};
 use hitaji_web::{Access, Idempotency, Route, Schema};
 use schemars::JsonSchema;
 
@@ -26,6 +30,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = protocol_routes();
     routes.extend(page_routes());
     routes.extend(api_routes());
+    routes.extend(operator_routes());
     routes
 }
 
@@ -77,7 +82,7 @@ fn page_routes() -> Vec<Route> {
 }
 
 fn api_routes() -> Vec<Route> {
-    use api::{invitations, me, members, operator_tokens, roles, sign_ups};
+    use api::{invitations, me, members, roles, sign_ups};
     let member = Access::Member("everybody may know who they are and which roles there are");
     vec![
         Route::post("/sign-ups", Access::Public("a sign-up comes before any account"), sign_ups::create)
@@ -110,11 +115,35 @@ fn api_routes() -> Vec<Route> {
             .summary("Withdraw an invitation")
             .if_match()
             .answers_schema(204, None),
+    ]
+}
+
+/// Tokens are never stored, so no answer with one is kept for a repeated request.
+fn operator_routes() -> Vec<Route> {
+    use api::{operator_tokens, operators, support_tokens};
+    let command_line = Access::Peer("hitaji operator");
+    vec![
         Route::post("/operator-tokens", Access::Peer("hitaji token"), operator_tokens::create)
             .summary("A short-lived access token for the operator")
             .idempotency(Idempotency::None)
             .body::<OperatorTokenRequest>()
             .answers::<OperatorToken>(200),
+        Route::post("/support-tokens", Access::Operator("tenancy.support:use"), support_tokens::create)
+            .summary("A token for an organisation that let the operator in, for at most five minutes")
+            .idempotency(Idempotency::None)
+            .body::<SupportTokenRequest>()
+            .answers::<SupportToken>(200),
+        Route::get("/operators", command_line, operators::list).summary("Operators").answers::<Operators>(200),
+        Route::post("/operators", command_line, operators::create)
+            .summary("Make somebody an operator")
+            .idempotency(Idempotency::None)
+            .body::<MakeOperator>()
+            .answers::<OperatorMade>(200),
+        Route::post("/operators/end", command_line, operators::end)
+            .summary("Somebody is an operator no more")
+            .idempotency(Idempotency::None)
+            .body::<EndOperator>()
+            .answers::<OperatorMade>(200),
     ]
 }
 
