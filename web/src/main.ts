@@ -15,6 +15,8 @@ async function start(): Promise<void> {
   await i18n.start();
   router.start();
   connection.start();
+  // The page of the people who run the platform is an application of its own, with a sign-in of its own.
+  if (/^\/console(\/|$)/.test(location.pathname)) return (await import('./console/start')).start();
   mount(App, { target: document.getElementById('app')! });
   // Before the sign-in, which may take long on a bad network: a register shows what waits to be sent.
   await outbox.start();

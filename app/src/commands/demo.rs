@@ -7,9 +7,7 @@ use crate::runtime::Failure;
 pub use browser::{Browser, mailed_link};
 use chrono::{Datelike as _, Days, NaiveDate, Weekday};
 use data::Dice;
-use hitaji_contracts::identity::{
-    MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, SignUp, SignedUp,
-};
+use hitaji_contracts::identity::{MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, SignUp, SignedUp};
 use hitaji_web::Peers;
 use http::Method;
 use reqwest::{Client, RequestBuilder};

@@ -1,6 +1,6 @@
 //! The tenant directory: which organisations there are, their state and products, and where their data lives.
-use crate::{Databases, DbError};
 use crate::secrets::{MasterKey, random_token};
+use crate::{Databases, DbError};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use hitaji_core::{TenantId, new_id};

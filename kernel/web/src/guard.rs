@@ -306,7 +306,9 @@ fn inactive(state: TenantState) -> &'static str {
             "Your organisation is archived. Its data is kept; the people who run this platform can open it again."
         }
         TenantState::Erasing => "Your organisation is being erased.",
-        TenantState::Provisioning | TenantState::Active => "Your organisation is being prepared; try again in a moment.",
+        TenantState::Provisioning | TenantState::Active => {
+            "Your organisation is being prepared; try again in a moment."
+        }
     }
 }
 

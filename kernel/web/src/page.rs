@@ -56,7 +56,12 @@ impl PlatformCtx {
     }
 
     /// A page of rows for an operator.
-    pub fn page<T: Serialize, P: Serialize>(&self, rows: &[T], limit: i64, next: Option<&P>) -> Result<Answer, Problem> {
+    pub fn page<T: Serialize, P: Serialize>(
+        &self,
+        rows: &[T],
+        limit: i64,
+        next: Option<&P>,
+    ) -> Result<Answer, Problem> {
         Ok(self.list()?.page(rows, limit, next))
     }
 

@@ -34,17 +34,20 @@ const ROLES: &[RoleTemplate] = &[RoleTemplate {
     scopes: &["*"],
 }];
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    service: "identity",
-    home: Home::Control,
-    version: 1,
-    sql: include_str!("../migrations/0001_identity.sql"),
-}, Migration {
-    service: "identity",
-    home: Home::Control,
-    version: 2,
-    sql: include_str!("../migrations/0002_operators.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 1,
+        sql: include_str!("../migrations/0001_identity.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 2,
+        sql: include_str!("../migrations/0002_operators.sql"),
+    },
+];
 
 pub fn service() -> Service {
     Service {

@@ -157,7 +157,8 @@ fn support_routes() -> Vec<Route> {
             .summary("Operators: give one's own access back"),
         paged::<SupportGrantOut>(Route::get("/support-grants", OWN, list))
             .summary("Who of the people that run the platform asked for access, newest first"),
-        step(Route::post("/support-grants/{id}/grant", OWN, grant)).summary("Let the operator in, for the hours asked for"),
+        step(Route::post("/support-grants/{id}/grant", OWN, grant))
+            .summary("Let the operator in, for the hours asked for"),
         step(Route::post("/support-grants/{id}/refuse", OWN, refuse)).summary("Do not let the operator in"),
         step(Route::post("/support-grants/{id}/end", OWN, end)).summary("End an access before its time"),
     ]

@@ -15,8 +15,8 @@ pub mod throttle;
 
 use axum::http::Method;
 use hitaji_contracts::identity::{
-    EndOperator, MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, Operators, SignUp, SignedUp, SupportToken,
-    SupportTokenRequest,
+    EndOperator, MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, Operators, SignUp, SignedUp,
+    SupportToken, SupportTokenRequest,
 };
 use hitaji_web::{Access, Idempotency, Route, Schema};
 use schemars::JsonSchema;

@@ -53,7 +53,9 @@ async fn find(ctx: &PlatformCtx, asked: &OperatorTokenRequest) -> Result<(Uuid, 
     if asked.organisation.is_empty() {
         let standing = Standing::operator(&mut conn, account.id).await?;
         conn.release();
-        return standing.map(|standing| (account.id, standing)).ok_or_else(|| unknown("/account", "This is no operator."));
+        return standing
+            .map(|standing| (account.id, standing))
+            .ok_or_else(|| unknown("/account", "This is no operator."));
     }
     conn.release();
     let belongings = membership::of(ctx, account.id).await?;

@@ -7,7 +7,8 @@ use crate::store::account::{self, NewAccount};
 use crate::store::{operator, reset};
 use chrono::TimeDelta;
 use hitaji_contracts::identity::{
-    EndOperator, MakeOperator, OperatorEnded, OperatorMade, OperatorOut, OperatorStarted, Operators, PasswordResetRequested,
+    EndOperator, MakeOperator, OperatorEnded, OperatorMade, OperatorOut, OperatorStarted, Operators,
+    PasswordResetRequested,
 };
 use hitaji_core::{AccountId, ErrorCode, new_id};
 use hitaji_db::Tx;
@@ -61,18 +62,14 @@ pub async fn create(ctx: PlatformCtx, Body(asked): Body<MakeOperator>) -> Result
 }
 
 /// An account nobody can sign in to until its person follows the link in the mail.
-async fn invite(
-    ctx: &PlatformCtx,
-    tx: &mut Tx,
-    email: &str,
-    name: Option<&str>,
-) -> Result<(Uuid, String), Problem> {
+async fn invite(ctx: &PlatformCtx, tx: &mut Tx, email: &str, name: Option<&str>) -> Result<(Uuid, String), Problem> {
     let wished = name.unwrap_or_else(|| email.split('@').next().unwrap_or(email));
     let malformed = || Problem::field("/name", "malformed", "Give a name of 1 to 120 characters.");
     let name = normalise_name(wished).ok_or_else(malformed)?;
     let provider = ctx.parts().get::<Provider>();
     let (id, reset_id, now) = (new_id(), new_id(), ctx.now());
-    let busy = |_| Problem::new(ErrorCode::Unavailable, "Too many passwords are being checked; try again.").retry_after(1);
+    let busy =
+        |_| Problem::new(ErrorCode::Unavailable, "Too many passwords are being checked; try again.").retry_after(1);
     let password_hash = provider.passwords.hash(&random_token()).await.map_err(busy)?;
     let new = NewAccount {
         id,

@@ -44,5 +44,10 @@ pub async fn create(ctx: PlatformCtx, Body(asked): Body<SupportTokenRequest>) ->
     tx.commit(None).await?;
     let expires_in = minted.expires_at - ctx.now().timestamp();
     let organisation_id = consent.organisation_id;
-    Ok(Answer::ok(&SupportToken { access_token: minted.access_token, expires_in, scope: minted.scope, organisation_id }))
+    Ok(Answer::ok(&SupportToken {
+        access_token: minted.access_token,
+        expires_in,
+        scope: minted.scope,
+        organisation_id,
+    }))
 }

@@ -50,13 +50,13 @@ pub async fn read(ctx: PlatformCtx, Segments((id, grant_id)): Segments<(Uuid, Uu
 }
 
 pub async fn request(ctx: PlatformCtx, Id(id): Id, Body(asked): Body<NewSupportGrant>) -> Result<Answer, Problem> {
+    let (operator_id, version) = (ctx.operator()?, ctx.request().if_match()?);
+    let grant = wish(&ctx, TenantId(id), operator_id, asked)?;
     let mut tx = ctx.operator_tx(TenantId(id)).await?;
     let tenant = ctx.databases().lock(&mut tx, TenantId(id)).await?.ok_or_else(Problem::not_found)?;
-    if ctx.request().if_match()?.is_some_and(|version| version != tenant.version) {
+    if version.is_some_and(|version| version != tenant.version) {
         return Err(Problem::new(ErrorCode::Stale, "Somebody changed the organisation meanwhile. Read it again."));
     }
-    let operator_id = ctx.operator()?;
-    let grant = wish(&ctx, tenant.id, operator_id, asked)?;
     if tenant.state != TenantState::Active {
         return Err(Problem::new(ErrorCode::Conflict, "Nobody can work in the organisation while it is not active."));
     }
