@@ -32,8 +32,10 @@ class OperatorSession {
 
   /** Whether the person has proven lately who they are. */
   isFresh(): boolean {
-    const at = Number(this.#user?.profile.auth_time ?? 0) * 1000;
-    return Date.now() - at < FRESH_MS;
+    const payload = this.#user?.access_token.split('.')[1] ?? '';
+    // The library leaves auth_time out of the profile; the access token says it too.
+    const claims = payload ? (JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/'))) as { auth_time?: number }) : {};
+    return Date.now() - (claims.auth_time ?? 0) * 1000 < FRESH_MS;
   }
 
   async start(): Promise<void> {
