@@ -62,6 +62,7 @@ const JOBS: &[Job] = &[
     Job { name: "tenancy.refill", every: Duration::from_secs(2), run: jobs::refill },
     Job { name: "tenancy.reap", every: Duration::from_secs(60), run: jobs::reap },
     Job { name: "tenancy.resume", every: Duration::from_secs(20), run: jobs::resume },
+    Job { name: "tenancy.expire_support", every: Duration::from_secs(60), run: jobs::expire_support },
 ];
 
 /// What jobs need beside the control database's rows: making and dropping databases.
