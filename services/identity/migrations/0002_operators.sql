@@ -9,6 +9,6 @@ create table identity.operator (
 );
 
 -- What an operator is granted hangs on no organisation.
-alter table identity.token_grant alter column organisation_id drop not null;
+alter table identity.token_grant alter column organisation_id drop not null; -- contract: it only allows more; what runs names one always
 
 grant select, insert, update on identity.operator to hitaji_app;

@@ -263,6 +263,8 @@ export const en = {
   products: 'Products',
   product_school: 'School',
   organisation_facts: 'Country {country} · currency {currency} · short name {slug}',
+  support_strip: 'Support access to {name} until {time}. What you do is written down.',
+  support_leave: 'Leave',
   support_title: 'Access for support',
   support_text: 'People who run this platform see nothing of yours unless you let them in, for hours and for a reason. What they do is written down.',
   support_none: 'Nobody has asked for access.',

@@ -265,6 +265,8 @@ export const sw: Dictionary = {
   products: 'Bidhaa',
   product_school: 'Shule',
   organisation_facts: 'Nchi {country} · sarafu {currency} · jina fupi {slug}',
+  support_strip: 'Ruhusa ya usaidizi kwa {name} hadi {time}. Unachofanya kinaandikwa.',
+  support_leave: 'Toka',
   support_title: 'Ruhusa ya usaidizi',
   support_text: 'Wanaoendesha mfumo huu hawaoni chochote chenu mpaka muwaruhusu, kwa saa kadhaa na kwa sababu. Wanachofanya kinaandikwa.',
   support_none: 'Hakuna aliyeomba ruhusa.',

@@ -15,12 +15,12 @@ pub enum Step {
 }
 
 /// The state as it is now: what time has ended is `expired`, whether anybody wrote it down or not.
-pub fn state_now<'a>(
-    state: &'a str,
+pub fn state_now(
+    state: &str,
     requested_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> &'a str {
+) -> &str {
     match state {
         "granted" if expires_at.is_none_or(|until| until <= now) => "expired",
         "requested" if requested_at + UNDECIDED <= now => "expired",

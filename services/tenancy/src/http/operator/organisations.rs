@@ -96,7 +96,7 @@ async fn measure(ctx: &PlatformCtx, id: TenantId) -> Result<Measures, DbError> {
     let newest: Vec<_> = migrations.filter(|migration| migration.home == Home::Tenant).collect();
     let out = |found: SchemaVersion| {
         let known = newest.iter().filter(|migration| migration.service == found.service);
-        let newest = known.map(|migration| migration.version as i32).max().unwrap_or(found.version);
+        let newest = known.map(|migration| migration.version).max().unwrap_or(found.version);
         SchemaOut { service: found.service, version: found.version, newest }
     };
     Ok(Measures {
