@@ -1,5 +1,5 @@
 //! Access tokens (RFC 9068): checked once per token, then known by their hash until they expire.
-use crate::{Platform, Problem};
+use crate::{Denylist, Platform, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hitaji_core::{AccountId, ErrorCode, PermissionSet, TenantId};
@@ -62,6 +62,11 @@ pub struct Verified {
 }
 
 impl Verified {
+    /// Whether the session it hangs on, or the consent, has ended.
+    pub fn is_denied(&self, denylist: &Denylist) -> bool {
+        [self.session, self.support].iter().flatten().any(|id| denylist.contains(*id))
+    }
+
     /// Who stands in audit lines and events: somebody of the organisation, or somebody who runs the platform.
     pub fn actor(&self) -> String {
         match (self.tenant, self.support) {
@@ -98,7 +103,7 @@ impl Platform {
             self.0.tokens.invalidate(&hash);
             return Err(invalid("expired"));
         }
-        if [verified.session, verified.support].iter().flatten().any(|id| self.0.denylist.contains(*id)) {
+        if verified.is_denied(&self.0.denylist) {
             return Err(invalid("signed out"));
         }
         Ok(verified)
