@@ -108,6 +108,22 @@ pub async fn expire(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<(
     .await?)
 }
 
+/// Ends all that an operator has or asked for: (access, organisation).
+pub async fn end_all(
+    conn: &mut PgConnection,
+    operator_id: Uuid,
+    at: DateTime<Utc>,
+) -> Result<Vec<(Uuid, Uuid)>, DbError> {
+    Ok(sqlx::query_as(
+        "update tenancy.support_grant set state = 'ended', ended_at = $2, version = version + 1
+         where operator_id = $1 and state in ('requested', 'granted') returning id, organisation_id",
+    )
+    .bind(operator_id)
+    .bind(at)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// Notes an operator's name.
 pub async fn name_operator(conn: &mut PgConnection, id: Uuid, name: &str, email: &str) -> Result<(), DbError> {
     sqlx::query(

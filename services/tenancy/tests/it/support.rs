@@ -1,4 +1,5 @@
 //! An operator in an organisation: only by its consent, only for a time, only as far, always shown.
+use hitaji_contracts::identity::{EndOperator, OperatorMade};
 use hitaji_testkit::{Client, Organisation, Reply, TestApp, at, until};
 use serde_json::{Value, json};
 
@@ -148,4 +149,21 @@ async fn an_end_is_honoured_at_once_and_everything_is_written_down() {
     assert_eq!(scene.operator.get(&path).await.ok()["state"], "requested");
     assert_eq!(scene.operator.post(&format!("{path}/end"), &json!(null)).await.ok()["state"], "ended");
     scene.app.settle().await;
+}
+
+#[tokio::test]
+async fn who_is_an_operator_no_more_has_no_access() {
+    let scene = scene().await;
+    let asked = scene.ask("read", 2).await;
+    scene.decide(&asked, "grant").await.ok();
+    let token = scene.token(&asked).await.ok();
+    let inside = scene.app.client(token["access_token"].as_str().unwrap());
+    let body = EndOperator { email: "amina@hitaji.example".to_owned() };
+    let peers = scene.app.platform.peers();
+    let ended = peers.ask("test", "identity", reqwest::Method::POST, "/identity/v1/operators/end", &body);
+    let _: OperatorMade = ended.await.unwrap();
+    scene.app.settle().await;
+    let seen = scene.owner.get("/tenancy/v1/support-grants").await.ok();
+    assert_eq!(seen["data"][0]["state"], "ended");
+    inside.get("/school/v1/students").await.refused(401);
 }

@@ -48,6 +48,10 @@ pub async fn create(ctx: PlatformCtx, Body(asked): Body<MakeOperator>) -> Result
         Some(found) => found,
         None => invite(&ctx, &mut tx, &email, asked.name.as_deref()).await?,
     };
+    if operator::role(&mut tx, account_id).await?.is_some_and(|before| before != role.as_str()) {
+        // Tokens that are out say the role of before.
+        session::end_all(&ctx, &mut tx, account_id).await?;
+    }
     operator::start(&mut tx, account_id, role.as_str(), COMMAND_LINE, ctx.now()).await?;
     let event = OperatorStarted {
         account_id: AccountId(account_id),
