@@ -3,6 +3,7 @@ mod capture;
 mod h1;
 mod h15;
 mod h16;
+mod h4;
 mod h5;
 mod h6;
 mod h7;
@@ -19,9 +20,10 @@ mod socket;
 
 use report::say;
 
-const USAGE: &str = "usage: ./dev bench [--quick] [h1] [h5] [h6] [h7] [h15] [h16]
+const USAGE: &str = "usage: ./dev bench [--quick] [h1] [h4] [h5] [h6] [h7] [h15] [h16]
 
 h1   an organisation is ready: sign-up, sign-in by the code flow, first write; from the warm pool and without it
+h4   many organisations on 64 connections; one of them asks for fifty times its share
 h5   the first request to a cold tenant, against a warm one
 h6   a list of 20 rows: throughput, our CPU, and the database's ceiling by pgbench with the same SQL
 h7   a class register of 40 pupils, likewise
@@ -48,7 +50,7 @@ async fn main() -> std::process::ExitCode {
     let mut wished: Vec<String> = std::env::args().skip(1).collect();
     let size = Size { quick: wished.iter().any(|word| word == "--quick") };
     wished.retain(|word| word != "--quick");
-    let known = ["h1", "h5", "h6", "h7", "h15", "h16"];
+    let known = ["h1", "h4", "h5", "h6", "h7", "h15", "h16"];
     if wished.iter().any(|word| !known.contains(&word.as_str())) {
         eprintln!("{USAGE}");
         return std::process::ExitCode::FAILURE;
@@ -58,6 +60,7 @@ async fn main() -> std::process::ExitCode {
         say(&format!("\n{}", machine::header()));
         missed += match *name {
             "h1" => h1::run(size).await,
+            "h4" => h4::run(size).await,
             "h5" => h5::run(size).await,
             "h6" => h6::run(size).await,
             "h7" => h7::run(size).await,

@@ -135,8 +135,8 @@ impl TestApp {
         let databases = self.platform.databases();
         until("every event is delivered", async || {
             let mut behind = waiting(databases, &Place::Control).await;
-            for (tenant, _) in databases.tenant_databases().await.expect("the directory") {
-                behind += waiting(databases, &Place::Tenant(tenant)).await;
+            for (place, ..) in databases.tenant_places().await.expect("the directory") {
+                behind += waiting(databases, &place).await;
             }
             (behind == 0).then_some(())
         })
@@ -145,7 +145,7 @@ impl TestApp {
 
     /// The events of one service at an organisation, oldest first: (type, data).
     pub async fn events(&self, tenant: TenantId) -> Vec<(String, Value)> {
-        let mut conn = self.platform.databases().tenant(tenant).await.expect("the tenant's database");
+        let mut conn = self.platform.databases().tenant(tenant, "").await.expect("the tenant's database");
         sqlx::query_as("select type, data::jsonb from hitaji.outbox order by position")
             .fetch_all(&mut *conn)
             .await

@@ -101,9 +101,10 @@ pub async fn migrate(place: &Place) -> Result<(), Failure> {
     let (_, databases) = runtime::databases(&place.config()?, Clock::system())?;
     let control = databases.prepare().await?;
     super::inspect::print(&format!("control database: {} steps\n", control.len()))?;
-    for (tenant, database) in databases.tenant_databases().await? {
-        let applied = databases.migrate_tenant(&database).await.map_err(|error| format!("{tenant}: {error}"))?;
-        super::inspect::print(&format!("{tenant}: {} steps\n", applied.len()))?;
+    for (_, cluster, database) in databases.tenant_places().await? {
+        let applied =
+            databases.migrate_database(&cluster, &database).await.map_err(|error| format!("{database}: {error}"))?;
+        super::inspect::print(&format!("{database}: {} steps\n", applied.len()))?;
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ pub async fn doctor(place: &Place) -> Result<(), Failure> {
             Ok((_, databases)) => {
                 let reached = databases.list(None, 1).await;
                 say("control database", reached.map(|_| "answers".to_owned()).map_err(Failure::from))?;
-                let tenants = databases.tenant_databases().await.map_err(Failure::from);
+                let tenants = databases.tenant_places().await.map_err(Failure::from);
                 say("organisations", tenants.map(|tenants| format!("{} with a database", tenants.len())))?;
             }
         }

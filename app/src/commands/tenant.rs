@@ -72,6 +72,7 @@ pub enum State {
     Suspended,
     Archived,
     Erasing,
+    Erased,
 }
 
 impl State {
@@ -82,6 +83,7 @@ impl State {
             State::Suspended => TenantState::Suspended.as_str(),
             State::Archived => TenantState::Archived.as_str(),
             State::Erasing => TenantState::Erasing.as_str(),
+            State::Erased => TenantState::Erased.as_str(),
         }
     }
 }

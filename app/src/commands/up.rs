@@ -134,10 +134,10 @@ async fn stop_or_failure(failure: tokio::sync::oneshot::Receiver<Failure>, probl
 async fn prepare(assembled: &Assembled) -> Result<(), Failure> {
     let databases = assembled.platform.databases();
     databases.prepare().await?;
-    for (tenant, database) in databases.tenant_databases().await? {
-        let applied = databases.migrate_tenant(&database).await?;
+    for (place, cluster, database) in databases.tenant_places().await? {
+        let applied = databases.migrate_database(&cluster, &database).await?;
         if !applied.is_empty() {
-            tracing::info!(%tenant, steps = applied.len(), "brought an organisation's database up to date");
+            tracing::info!(?place, steps = applied.len(), "brought an organisation's database up to date");
         }
     }
     Ok(())

@@ -124,7 +124,7 @@ async fn a_token_ends_with_its_time_and_with_its_organisation() {
 async fn set_state(app: &TestApp, organisation: &hitaji_testkit::Organisation, state: TenantState) {
     let databases = app.platform.databases();
     let mut conn = databases.control().await.expect("the control database");
-    assert!(databases.set_state(&mut conn, organisation.id, state).await.expect("the database answers"));
+    assert!(databases.set_state(&mut conn, organisation.id, state, None).await.expect("the database answers"));
     databases.forget(organisation.id);
 }
 

@@ -137,7 +137,7 @@ impl School {
     /// Until the school has begun and every event is numbered; the server's relay does both.
     async fn wait_until_delivered(&self) {
         until("all events are delivered", async || {
-            let mut conn = self.platform.databases().tenant(self.tenant).await.expect("a connection");
+            let mut conn = self.platform.databases().tenant(self.tenant, "school").await.expect("a connection");
             let left: i64 = sqlx::query_scalar(
                 "select (select count(*) from hitaji.outbox where sequence is null)
                       + (select case when exists (select from school.academic_year) then 0 else 1 end)",
@@ -151,7 +151,7 @@ impl School {
     }
 
     async fn compare(&self, ledger: &HashMap<(String, String), (i64, String)>) {
-        let mut conn = self.platform.databases().tenant(self.tenant).await.expect("a connection");
+        let mut conn = self.platform.databases().tenant(self.tenant, "school").await.expect("a connection");
         let stored: Vec<(String, String, i64, String, i64, i64)> = sqlx::query_as(
             "select register.stream_id::text, register.date || ' ' || register.roll_call, register.version,
                  (select string_agg(mark.student_id::text, ',') from school.attendance_mark mark

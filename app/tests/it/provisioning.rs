@@ -98,8 +98,8 @@ async fn opened(app: &TestApp, id: hitaji_core::TenantId) -> Opened {
             .fetch_one(&mut *conn)
             .await
             .expect("a row");
-    let plain =
-        app.platform.databases().master().open(&id.to_string(), "database-password", &sealed).expect("our own secret");
+    let keys = app.platform.databases().data_keys(id).await.expect("the organisation's keys");
+    let plain = keys.open("database-password", &sealed).expect("our own secret");
     Opened { database, role, password: String::from_utf8(plain).expect("text"), sealed }
 }
 
@@ -169,11 +169,8 @@ async fn credentials_rest_sealed() {
     assert!(
         mine.password.len() >= 43 && !mine.sealed.windows(8).any(|window| mine.password.as_bytes().starts_with(window))
     );
-    let master = app.platform.databases().master();
-    assert!(
-        master.open(&second.id.to_string(), "database-password", &mine.sealed).is_err(),
-        "a secret moved to another organisation stays shut"
-    );
+    let keys = app.platform.databases().data_keys(second.id).await.expect("the other organisation's keys");
+    assert!(keys.open("database-password", &mine.sealed).is_err(), "a secret moved to another organisation stays shut");
     let mut admin = connect("postgres", None).await.expect("the operator");
     let stored: String = sqlx::query_scalar("select rolpassword from pg_authid where rolname = $1")
         .bind(&mine.role)

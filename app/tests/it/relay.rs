@@ -95,7 +95,8 @@ impl World {
 
     /// Changes the tenant's database behind the relay's back.
     async fn execute(&self, sql: &'static str) {
-        let mut conn = self.app.platform.databases().tenant(self.organisation.id).await.expect("a connection");
+        let mut conn =
+            self.app.platform.databases().tenant(self.organisation.id, "school").await.expect("a connection");
         sqlx::raw_sql(sql).execute(&mut *conn).await.expect("the statement runs");
     }
 }

@@ -119,7 +119,7 @@ impl Relay {
             conn.release();
             return Ok(0);
         };
-        let tenant = if let Place::Tenant(TenantId(id)) = place { Some(*id) } else { None };
+        let tenant = place.tenant().map(|TenantId(id)| id);
         let events = outbox::since(&mut conn, consumer.source, sequence, BATCH, tenant).await?;
         let mut failure = None;
         for event in &events {
@@ -164,15 +164,14 @@ impl Relay {
         let databases = &self.0.databases;
         let target = match consumer.home {
             Home::Control => Place::Control,
-            Home::Tenant => match (place, tenant_of(event)) {
-                (Place::Tenant(id), _) => Place::Tenant(*id),
-                (_, Some(id)) => Place::Tenant(id),
-                _ => return Err(ConsumerError::Other("the event names no organisation".into())),
+            Home::Tenant => match place.tenant().or_else(|| tenant_of(event)) {
+                Some(id) => databases.place_of(id, consumer.service).await?,
+                None => return Err(ConsumerError::Other("the event names no organisation".into())),
             },
         };
         let conn = databases.place(&target).await?;
         let scope = Scope {
-            tenant: if let Place::Tenant(id) = target { Some(id) } else { None },
+            tenant: target.tenant(),
             service: consumer.service,
             actor: event.actor.clone(),
             request_id: None,
@@ -197,7 +196,7 @@ impl Relay {
 
     /// Visits databases whose write counters moved since the last look; on the first look, all of them.
     async fn sweep(self) {
-        let mut seen: HashMap<String, i64> = HashMap::new();
+        let mut seen: HashMap<Place, i64> = HashMap::new();
         loop {
             if let Err(error) = self.sweep_once(&mut seen).await {
                 tracing::warn!(%error, "the sweep for undelivered events failed; it is tried again");
@@ -206,21 +205,24 @@ impl Relay {
         }
     }
 
-    async fn sweep_once(&self, seen: &mut HashMap<String, i64>) -> Result<(), DbError> {
-        let mut conn = self.0.databases.control().await?;
-        let counters: HashMap<String, i64> = sqlx::query_as(
-            "select datname::text, tup_inserted + tup_updated + tup_deleted from pg_stat_database where datname is not null",
-        )
-        .fetch_all(&mut *conn)
-        .await?
-        .into_iter()
-        .collect();
-        conn.release();
-        self.0.databases.wake().wake(Place::Control);
-        for (tenant, database) in self.0.databases.tenant_databases().await? {
-            let now = counters.get(&database).copied().unwrap_or_default();
-            if seen.insert(database, now) != Some(now) {
-                self.0.databases.wake().wake(Place::Tenant(tenant));
+    async fn sweep_once(&self, seen: &mut HashMap<Place, i64>) -> Result<(), DbError> {
+        let databases = &self.0.databases;
+        databases.wake().wake(Place::Control);
+        let places = databases.tenant_places().await?;
+        let clusters: HashSet<&String> = places.iter().map(|(_, cluster, _)| cluster).collect();
+        let mut counters = HashMap::new();
+        for cluster in clusters {
+            match databases.write_counters(cluster).await {
+                Ok(counted) => counters.extend([(cluster.clone(), counted)]),
+                Err(error) => tracing::warn!(cluster, %error, "a cluster cannot be swept; the others are"),
+            }
+        }
+        for (place, cluster, database) in places {
+            let Some(now) = counters.get(&cluster).map(|c| c.get(&database).copied().unwrap_or_default()) else {
+                continue;
+            };
+            if seen.insert(place.clone(), now) != Some(now) {
+                databases.wake().wake(place);
             }
         }
         Ok(())

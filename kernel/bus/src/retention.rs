@@ -34,10 +34,10 @@ pub async fn run(databases: Databases) {
 
 async fn sweep(databases: &Databases) -> Result<(), DbError> {
     clean(databases, &Place::Control).await?;
-    for (tenant, _) in databases.tenant_databases().await? {
-        if let Err(error) = clean(databases, &Place::Tenant(tenant)).await {
+    for (place, ..) in databases.tenant_places().await? {
+        if let Err(error) = clean(databases, &place).await {
             // One organisation's database away must not keep the others' from being cleaned.
-            tracing::warn!(%tenant, %error, "old rows of an organisation could not be removed");
+            tracing::warn!(?place, %error, "old rows of an organisation could not be removed");
         }
     }
     Ok(())

@@ -70,6 +70,31 @@ pub async fn create_tenant_database(
     run(admin, format!("alter database {database} allow_connections true")).await
 }
 
+/// Closes a database: nobody new gets in, and everybody who is in it is put out, but the backend `spared` (0: nobody). Returns
+/// when nobody else is left.
+pub async fn fence(admin: &mut PgConnection, name: &str, spared: i32) -> Result<(), DbError> {
+    run(admin, format!("alter database {} allow_connections false", quote(name))).await?;
+    for _ in 0..200 {
+        let left: i64 = sqlx::query_scalar(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1 and pid not in (pg_backend_pid(), $2)",
+        )
+        .bind(name)
+        .bind(spared)
+        .fetch_one(&mut *admin)
+        .await?;
+        if left == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    Err(DbError::Unavailable("somebody stays connected to a database that is to be closed"))
+}
+
+/// Opens a fenced database again.
+pub async fn unfence(admin: &mut PgConnection, name: &str) -> Result<(), DbError> {
+    run(admin, format!("alter database {} allow_connections true", quote(name))).await
+}
+
 /// Removes a database and whoever is connected to it; a missing one is no error.
 pub async fn drop_database(admin: &mut PgConnection, name: &str) -> Result<(), DbError> {
     if !database_exists(admin, name).await? {

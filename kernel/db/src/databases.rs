@@ -1,19 +1,22 @@
-//! The one door to databases: connections by place, the cached directory, provisioning and migrations.
-use crate::directory::{self, NewTenant, Placement, Tenant, TenantState};
+//! The one door to databases: connections by place, and the cached directory.
+use crate::directory::database::Placement;
+use crate::directory::{self, Tenant, TenantState};
 use crate::governor::{Conn, Governor, GovernorStats};
-use crate::migrate::{self, AppliedMigration, Home, Migration};
+use crate::keys::DataKeys;
+use crate::migrate::Migration;
 use crate::secrets::MasterKey;
-use crate::{DbError, HOME_CLUSTER, Place, cluster, roles};
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::{DbError, HOME_CLUSTER, Place, roles};
+use chrono::{DateTime, Utc};
 use hitaji_core::{Clock, TenantId};
 use serde::Deserialize;
-use sqlx::ConnectOptions as _;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 /// Section `[database]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,42 +34,82 @@ pub struct Settings {
     pub warm: i64,
 }
 
-/// Tells the relay which databases have new events.
+/// Tells the relay which databases have new events, and the journal which were written to.
 #[derive(Clone, Default)]
-pub struct Wake(Arc<(Mutex<HashSet<Place>>, Notify)>);
+pub struct Wake(Arc<Woken>);
+
+#[derive(Default)]
+struct Woken {
+    events: Mutex<HashSet<Place>>,
+    more: Notify,
+    written: Mutex<HashSet<Place>>,
+}
 
 impl Wake {
     pub fn wake(&self, place: Place) {
-        self.0.0.lock().expect("cannot be poisoned: inserting does not panic").insert(place);
-        self.0.1.notify_one();
+        self.0.events.lock().expect("cannot be poisoned: inserting does not panic").insert(place);
+        self.0.more.notify_one();
+    }
+
+    /// Says that a place was written to.
+    pub fn written(&self, place: &Place) {
+        let mut written = self.0.written.lock().expect("cannot be poisoned: inserting does not panic");
+        if !written.contains(place) {
+            written.insert(place.clone());
+        }
+    }
+
+    /// The places that this process committed to since it was last asked.
+    pub fn take_written(&self) -> HashSet<Place> {
+        std::mem::take(&mut *self.0.written.lock().expect("cannot be poisoned: taking does not panic"))
     }
 
     /// Waits for at least one place, and takes all there are.
     pub async fn places(&self) -> HashSet<Place> {
         loop {
-            let places = std::mem::take(&mut *self.0.0.lock().expect("cannot be poisoned: taking does not panic"));
+            let places = std::mem::take(&mut *self.0.events.lock().expect("cannot be poisoned: taking does not panic"));
             if !places.is_empty() {
                 return places;
             }
-            self.0.1.notified().await;
+            self.0.more.notified().await;
         }
     }
 }
 
 #[derive(Clone)]
-pub struct Databases(Arc<Inner>);
+pub struct Databases(pub(crate) Arc<Inner>);
 
-struct Inner {
-    settings: Settings,
-    admin: PgConnectOptions,
-    master: MasterKey,
-    clock: Clock,
+pub(crate) struct Inner {
+    pub settings: Settings,
+    /// The admin role on the home cluster.
+    home: PgConnectOptions,
+    /// The admin roles on other clusters, as far as they were needed.
+    clusters: RwLock<HashMap<String, PgConnectOptions>>,
+    pub master: MasterKey,
+    pub clock: Clock,
     governor: Governor,
     tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
-    placements: RwLock<HashMap<TenantId, Arc<Placement>>>,
+    placements: RwLock<HashMap<TenantId, Arc<Placements>>>,
     checked_at: Mutex<Option<DateTime<Utc>>>,
-    migrations: Vec<Migration>,
+    /// Changes of the directory that were acted upon.
+    seen: Mutex<HashMap<TenantId, DateTime<Utc>>>,
+    pub migrations: Vec<Migration>,
     wake: Wake,
+}
+
+/// Where a tenant's data lives, and its keys; none of these while it has no database, or no more.
+#[derive(Default)]
+struct Placements {
+    databases: Vec<Placement>,
+    keys: Option<Arc<DataKeys>>,
+}
+
+impl Placements {
+    /// The service's own database, else the one that all share.
+    fn of(&self, service: &str) -> Option<&Placement> {
+        let own = self.databases.iter().find(|placement| placement.service.as_deref() == Some(service));
+        own.or_else(|| self.databases.iter().find(|placement| placement.service.is_none()))
+    }
 }
 
 impl Databases {
@@ -77,16 +120,7 @@ impl Databases {
         clock: Clock,
         migrations: Vec<Migration>,
     ) -> Result<Databases, DbError> {
-        let admin = PgConnectOptions::from_str(&settings.admin_url)
-            .map_err(|_| DbError::Invalid("database.admin_url is not a PostgreSQL URL".into()))?
-            .application_name("hitaji")
-            .options([
-                ("statement_timeout", settings.statement_timeout_ms.to_string()),
-                ("idle_in_transaction_session_timeout", "60000".to_owned()),
-                // A rollback without a transaction, after a cancelled request, is no news.
-                ("client_min_messages", "error".to_owned()),
-            ])
-            .disable_statement_logging();
+        let home = admin_options(&settings, &settings.admin_url)?;
         let governor = Governor::new(
             settings.connections,
             settings.connections_per_tenant,
@@ -95,13 +129,15 @@ impl Databases {
         );
         Ok(Databases(Arc::new(Inner {
             settings,
-            admin,
+            home,
+            clusters: RwLock::default(),
             master,
             clock,
             governor,
             tenants: RwLock::default(),
             placements: RwLock::default(),
             checked_at: Mutex::default(),
+            seen: Mutex::default(),
             migrations,
             wake: Wake::default(),
         })))
@@ -126,55 +162,145 @@ impl Databases {
     /// A connection to the control database, as the role that serves requests.
     pub async fn control(&self) -> Result<Conn, DbError> {
         let inner = &self.0;
-        inner
-            .governor
-            .acquire(Place::Control, async || {
-                let name = &inner.settings.control;
-                Ok(inner
-                    .admin
-                    .clone()
-                    .database(name)
-                    .username(&roles::control_role(name))
-                    .password(&roles::control_password(&inner.master, name)))
-            })
-            .await
+        let name = &inner.settings.control;
+        // While the master key changes, the role's password may be that of any of the keys.
+        let mut refused = None;
+        for password in roles::control_passwords(&inner.master, name) {
+            let options = inner.home.clone().database(name).username(&roles::control_role(name)).password(&password);
+            match inner.governor.acquire(Place::Control, async || Ok(options)).await {
+                Err(error) if error.is_wrong_password() => refused = Some(error),
+                other => return other,
+            }
+        }
+        Err(refused.unwrap_or(DbError::Secret("there is no master key")))
     }
 
-    /// A connection to the organisation's own database, as a role that can connect nowhere else.
-    pub async fn tenant(&self, id: TenantId) -> Result<Conn, DbError> {
-        self.0
-            .governor
-            .acquire(Place::Tenant(id), async || {
-                let placement = self.placement(id).await?;
-                Ok(self
-                    .0
-                    .admin
-                    .clone()
-                    .database(&placement.database)
-                    .username(&placement.login_role)
-                    .password(&placement.password))
-            })
-            .await
-    }
-
-    /// A connection to either.
-    pub async fn place(&self, place: &Place) -> Result<Conn, DbError> {
-        match place {
-            Place::Control => self.control().await,
-            Place::Tenant(id) => self.tenant(*id).await,
-            Place::Service(id, _) => self.tenant(*id).await,
-            Place::Admin { database, .. } => self.admin(database).await,
+    /// A connection to the database that holds this service's data of the organisation, as a role that can connect nowhere
+    /// else.
+    pub async fn tenant(&self, id: TenantId, service: &str) -> Result<Conn, DbError> {
+        let give_up_at = Instant::now() + Duration::from_millis(self.0.settings.wait_ms);
+        loop {
+            let placements = self.placements(id).await?;
+            let placement = placements.of(service).ok_or(DbError::UnknownTenant)?;
+            let place = self.place_in(id, service, &placements);
+            let acquired = self.0.governor.acquire(place, async || {
+                let admin = self.admin_options(&placement.cluster).await?;
+                Ok(admin.database(&placement.database).username(&placement.login_role).password(&placement.password))
+            });
+            match acquired.await {
+                // It was moved, restored or got a new password just now; the directory knows better than we.
+                Err(error) if error.is_stale_placement() && Instant::now() < give_up_at => {
+                    self.forget(id);
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                other => return other,
+            }
         }
     }
 
-    async fn admin(&self, database: &str) -> Result<Conn, DbError> {
-        self.0
-            .governor
-            // Making and changing databases takes longer than any request may.
-            .acquire(Place::Admin { cluster: HOME_CLUSTER.into(), database: database.to_owned() }, async || {
-                Ok(self.0.admin.clone().database(database).options([("statement_timeout", "300000")]))
-            })
-            .await
+    /// A connection to any place but an administrator's.
+    pub async fn place(&self, place: &Place) -> Result<Conn, DbError> {
+        match place {
+            Place::Control => self.control().await,
+            Place::Tenant(id) => self.tenant(*id, "").await,
+            Place::Service(id, service) => self.tenant(*id, service).await,
+            Place::Admin { .. } => Err(DbError::Invalid("an administrator's connection is asked for by name".into())),
+        }
+    }
+
+    /// Where this service's data of the organisation is: what the relay and jobs go by.
+    pub async fn place_of(&self, id: TenantId, service: &'static str) -> Result<Place, DbError> {
+        let placements = self.placements(id).await?;
+        Ok(self.place_in(id, service, &placements))
+    }
+
+    /// The place of a directory row: of one service, or of all.
+    pub async fn place_of_row(&self, id: TenantId, service: Option<&str>) -> Result<Place, DbError> {
+        let placements = self.placements(id).await?;
+        Ok(self.place_in(id, service.unwrap_or_default(), &placements))
+    }
+
+    fn place_in(&self, id: TenantId, service: &str, placements: &Placements) -> Place {
+        let own = placements
+            .databases
+            .iter()
+            .find_map(|placement| placement.service.as_deref().filter(|own| *own == service));
+        let known = own.and_then(|own| self.0.migrations.iter().find(|migration| migration.service == own));
+        known.map_or(Place::Tenant(id), |migration| Place::Service(id, migration.service))
+    }
+
+    /// The directory's name for the database behind a tenant's place.
+    pub async fn database_id(&self, place: &Place) -> Result<Uuid, DbError> {
+        let (id, service) = match place {
+            Place::Tenant(id) => (*id, ""),
+            Place::Service(id, service) => (*id, *service),
+            Place::Control | Place::Admin { .. } => return Err(DbError::UnknownTenant),
+        };
+        let placements = self.placements(id).await?;
+        placements.of(service).map(|placement| placement.id).ok_or(DbError::UnknownTenant)
+    }
+
+    /// All places of organisations, with the cluster and the database each is.
+    pub async fn tenant_places(&self) -> Result<Vec<(Place, String, String)>, DbError> {
+        let rows = directory::database::claimed(&mut *self.control().await?).await?;
+        let place = |row: directory::database::DatabaseRow| {
+            let id = row.tenant()?;
+            let service = row.service.as_deref();
+            let known = service.and_then(|own| self.0.migrations.iter().find(|migration| migration.service == own));
+            let place = known.map_or(Place::Tenant(id), |migration| Place::Service(id, migration.service));
+            Some((place, row.cluster, row.name))
+        };
+        Ok(rows.into_iter().filter_map(place).collect())
+    }
+
+    /// The administrator's connection to a database of a cluster. Making and changing databases takes longer than any
+    /// request may.
+    pub async fn admin(&self, cluster: &str, database: &str) -> Result<Conn, DbError> {
+        let place = Place::Admin { cluster: cluster.to_owned(), database: database.to_owned() };
+        let options = async || {
+            let admin = self.admin_options(cluster).await?;
+            Ok(admin.database(database).options([("statement_timeout", "300000")]))
+        };
+        self.0.governor.acquire(place, options).await
+    }
+
+    /// The administrator's connection to the database that is there before any of ours.
+    pub async fn maintenance(&self, cluster: &str) -> Result<Conn, DbError> {
+        let options = self.admin_options(cluster).await?;
+        self.admin(cluster, options.get_database().unwrap_or("postgres")).await
+    }
+
+    /// Rows written to each database of a cluster since its server's counters began, by the server's own count.
+    pub async fn write_counters(&self, cluster: &str) -> Result<HashMap<String, i64>, DbError> {
+        const COUNT: &str = "select datname::text, tup_inserted + tup_updated + tup_deleted from pg_stat_database where datname is not null";
+        let home = cluster == HOME_CLUSTER;
+        let mut conn = if home { self.control().await? } else { self.maintenance(cluster).await? };
+        let counters: Vec<(String, i64)> = sqlx::query_as(COUNT).fetch_all(&mut *conn).await?;
+        conn.release();
+        Ok(counters.into_iter().collect())
+    }
+
+    async fn admin_options(&self, cluster: &str) -> Result<PgConnectOptions, DbError> {
+        if cluster == HOME_CLUSTER {
+            return Ok(self.0.home.clone());
+        }
+        if let Some(options) = self.0.clusters.read().expect("cannot be poisoned").get(cluster) {
+            return Ok(options.clone());
+        }
+        // Not through the governor: whoever asks holds the right to a connection, and waits for nothing else.
+        let mut conn = self.side_connection().await?;
+        let url = directory::cluster::admin_url(&mut conn, &self.0.master, cluster).await?;
+        let url = url.ok_or_else(|| DbError::Invalid(format!("there is no cluster {cluster}")))?;
+        let options = admin_options(&self.0.settings, &url)?;
+        self.0.clusters.write().expect("cannot be poisoned").insert(cluster.to_owned(), options.clone());
+        Ok(options)
+    }
+
+    /// A connection to the control database beside the governor's, for what must not wait.
+    async fn side_connection(&self) -> Result<PgConnection, DbError> {
+        let options = self.0.home.clone().database(&self.0.settings.control);
+        let connected = tokio::time::timeout(Duration::from_secs(5), PgConnection::connect_with(&options)).await;
+        Ok(connected.map_err(|_| DbError::Unavailable("connecting took too long"))??)
     }
 
     /// The organisation from the cache, else from the control database.
@@ -207,10 +333,47 @@ impl Databases {
         directory::tenants(&mut *self.control().await?, after, limit).await
     }
 
-    /// Forgets what is cached of an organisation; the next use reads it anew.
+    /// Forgets what is cached of an organisation and closes its idle connections; the next use reads it anew.
     pub fn forget(&self, id: TenantId) {
         self.0.tenants.write().expect("cannot be poisoned").remove(&id);
-        self.0.placements.write().expect("cannot be poisoned").remove(&id);
+        if let Some(placements) = self.0.placements.write().expect("cannot be poisoned").remove(&id) {
+            for placement in &placements.databases {
+                let service = placement.service.as_deref().unwrap_or_default();
+                self.0.governor.close_place(&self.place_in(id, service, &placements));
+            }
+        }
+    }
+
+    /// Forgets what clusters are called and where they are.
+    pub fn forget_clusters(&self) {
+        self.0.clusters.write().expect("cannot be poisoned").clear();
+    }
+
+    /// Follows what changes in the directory, told by PostgreSQL itself, for as long as the process lives.
+    pub async fn follow_directory(self) {
+        loop {
+            if let Err(error) = self.follow_until_lost().await {
+                tracing::debug!(%error, "changes of the directory are not told just now; they are read every two seconds");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn follow_until_lost(&self) -> Result<(), DbError> {
+        let options = self.0.home.clone().database(&self.0.settings.control);
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.listen("hitaji_directory").await?;
+        loop {
+            match listener.try_recv().await? {
+                Some(told) => {
+                    if let Ok(id) = told.payload().parse() {
+                        self.forget(TenantId(id));
+                    }
+                }
+                None => return Ok(()),
+            }
+        }
     }
 
     /// One round of upkeep: closes idle connections, drops cached directory rows that changed elsewhere.
@@ -219,164 +382,44 @@ impl Databases {
         let now = self.0.clock.now();
         let since = self.0.checked_at.lock().expect("cannot be poisoned").replace(now);
         let mut conn = self.control().await?;
-        for id in directory::changed_since(&mut conn, since.unwrap_or(now)).await? {
-            self.forget(id);
-        }
+        let changed = directory::changed_since(&mut conn, since.unwrap_or(now)).await?;
         conn.release();
+        let changed: HashMap<TenantId, DateTime<Utc>> = changed.into_iter().collect();
+        let seen = std::mem::replace(&mut *self.0.seen.lock().expect("cannot be poisoned"), changed.clone());
+        changed.iter().filter(|(id, at)| seen.get(id) != Some(at)).for_each(|(id, _)| self.forget(*id));
         Ok(())
     }
 
-    async fn placement(&self, id: TenantId) -> Result<Arc<Placement>, DbError> {
-        if let Some(placement) = self.0.placements.read().expect("cannot be poisoned").get(&id) {
-            return Ok(placement.clone());
+    async fn placements(&self, id: TenantId) -> Result<Arc<Placements>, DbError> {
+        if let Some(placements) = self.0.placements.read().expect("cannot be poisoned").get(&id) {
+            return Ok(placements.clone());
         }
         let mut conn = self.control().await?;
-        let placement = directory::placement(&mut conn, &self.0.master, id).await?.ok_or(DbError::UnknownTenant)?;
+        let (databases, keys) = directory::database::placements(&mut conn, &self.0.master, id).await?;
         conn.release();
-        let placement = Arc::new(placement);
-        self.0.placements.write().expect("cannot be poisoned").insert(id, placement.clone());
-        Ok(placement)
-    }
-
-    // ── provisioning and migrations ──────────────────────────────────────────────────────────────────────────
-
-    /// Records the wish for an organisation; the database follows with [`Databases::provision`].
-    pub async fn intend(&self, new: &NewTenant) -> Result<(), DbError> {
-        directory::insert_tenant(&mut *self.control().await?, new).await
-    }
-
-    /// Gives the organisation its database: a ready one, else one made now. Can be run again after a crash.
-    pub async fn provision(&self, id: TenantId) -> Result<(), DbError> {
-        let template = self.template();
-        loop {
-            let mut conn = self.control().await?;
-            if directory::claim_database(&mut conn, &self.0.master, id, &template).await? {
-                return Ok(());
-            }
-            drop(conn);
-            self.make_database().await?;
+        let placements = Arc::new(Placements { databases, keys: keys.map(Arc::new) });
+        // One that has no database yet gets it by another process, maybe.
+        if !placements.databases.is_empty() {
+            self.0.placements.write().expect("cannot be poisoned").insert(id, placements.clone());
         }
+        Ok(placements)
     }
 
-    /// Makes one database ready for a later sign-up, if fewer than the configured number are.
-    pub async fn refill(&self) -> Result<bool, DbError> {
-        let ready = directory::ready_databases(&mut *self.control().await?, &self.template()).await?;
-        if ready >= self.0.settings.warm {
-            return Ok(false);
-        }
-        self.make_database().await?;
-        Ok(true)
+    /// The organisation's data keys.
+    pub async fn data_keys(&self, id: TenantId) -> Result<Arc<DataKeys>, DbError> {
+        self.placements(id).await?.keys.clone().ok_or(DbError::Secret("the organisation has no data key"))
     }
+}
 
-    /// Removes databases that nobody will use: left half-made for `age`, or ready on an old schema.
-    pub async fn reap(&self, age: TimeDelta) -> Result<usize, DbError> {
-        let older_than = self.0.clock.now() - age;
-        let orphans = directory::mark_orphans(&mut *self.control().await?, &self.template(), older_than).await?;
-        let mut admin = self.admin(&self.maintenance_database()).await?;
-        for (id, name, login_role) in &orphans {
-            cluster::drop_database(&mut admin, name).await?;
-            cluster::drop_role(&mut admin, login_role).await?;
-            directory::forget_database(&mut *self.control().await?, *id).await?;
-        }
-        Ok(orphans.len())
-    }
-
-    async fn make_database(&self) -> Result<(), DbError> {
-        let template = self.template();
-        let mut admin = self.admin(&self.maintenance_database()).await?;
-        if !cluster::template_ready(&mut admin, &template).await? {
-            drop(admin);
-            self.ensure_template().await?;
-            admin = self.admin(&self.maintenance_database()).await?;
-        }
-        let mut control = self.control().await?;
-        let new = directory::intend_database(&mut control, &self.0.master, &self.0.settings.control, &template).await?;
-        control.release();
-        cluster::create_tenant_database(&mut admin, &template, &new.name, &new.login_role, &new.password).await?;
-        directory::database_made(&mut *self.control().await?, new.id).await
-    }
-
-    /// Makes what a platform needs before it serves: the control database with its schema, roles, the template.
-    pub async fn prepare(&self) -> Result<Vec<AppliedMigration>, DbError> {
-        let control = &self.0.settings.control;
-        let mut admin = self.admin(&self.maintenance_database()).await?;
-        sqlx::query("select pg_advisory_lock(hashtext($1))").bind(control).execute(&mut *admin).await?;
-        roles::ensure(&mut admin, &self.0.master, control).await?;
-        if !cluster::database_exists(&mut admin, control).await? {
-            roles::run(
-                &mut admin,
-                format!("create database {} template template0 encoding 'UTF8'", roles::quote(control)),
-            )
-            .await?;
-        }
-        let (database, role) = (roles::quote(control), roles::quote(&roles::control_role(control)));
-        roles::run(&mut admin, format!("revoke all on database {database} from public")).await?;
-        roles::run(&mut admin, format!("grant connect on database {database} to {role}")).await?;
-        let mut conn = self.admin(control).await?;
-        let applied = migrate::run(&mut conn, &self.plan(Home::Control)).await?;
-        conn.close();
-        // Closing frees the lock; the next starter finds everything done.
-        admin.close();
-        self.ensure_template().await?;
-        Ok(applied)
-    }
-
-    /// Brings one organisation's database to this binary's schema.
-    pub async fn migrate_tenant(&self, database: &str) -> Result<Vec<AppliedMigration>, DbError> {
-        let mut conn = self.admin(database).await?;
-        migrate::run(&mut conn, &self.plan(Home::Tenant)).await
-    }
-
-    /// The databases that [`Databases::migrate_tenant`] is for.
-    pub async fn tenant_databases(&self) -> Result<Vec<(TenantId, String)>, DbError> {
-        directory::claimed_databases(&mut *self.control().await?).await
-    }
-
-    async fn ensure_template(&self) -> Result<(), DbError> {
-        let template = self.template();
-        let mut admin = self.admin(&self.maintenance_database()).await?;
-        // One lock for the cluster: two templates are never cloned from or built at once by two processes.
-        sqlx::query("select pg_advisory_lock(hashtext($1))").bind(&template).execute(&mut *admin).await?;
-        if !cluster::template_ready(&mut admin, &template).await? {
-            let plan = self.plan(Home::Tenant);
-            cluster::build_template(&mut admin, &template, &plan, async || self.admin(&template).await).await?;
-        }
-        admin.close();
-        Ok(())
-    }
-
-    fn plan(&self, home: Home) -> Vec<Migration> {
-        migrate::plan(home, &self.0.migrations)
-    }
-
-    fn template(&self) -> String {
-        cluster::template_name(&self.0.settings.control, &migrate::fingerprint(&self.plan(Home::Tenant)))
-    }
-
-    fn maintenance_database(&self) -> String {
-        self.0.admin.get_database().unwrap_or("postgres").to_owned()
-    }
-
-    // ── directory changes (tenancy service only) ─────────────────────────────────────────────────────────────
-
-    /// Organisations whose sign-up has not finished after `age`.
-    pub async fn unfinished(&self, age: TimeDelta) -> Result<Vec<TenantId>, DbError> {
-        directory::unfinished(&mut *self.control().await?, self.0.clock.now() - age).await
-    }
-
-    /// True when this changed the state.
-    pub async fn set_state(
-        &self,
-        conn: &mut sqlx::PgConnection,
-        id: TenantId,
-        state: TenantState,
-    ) -> Result<bool, DbError> {
-        directory::set_state(conn, id, state).await
-    }
-
-    /// Changes what an owner may change; the new version, or none when `tenant.version` is not current.
-    pub async fn update_tenant(&self, conn: &mut sqlx::PgConnection, tenant: &Tenant) -> Result<Option<i64>, DbError> {
-        directory::update_tenant(conn, tenant.id, tenant.version, &tenant.name, tenant.time_zone, &tenant.products)
-            .await
-    }
+fn admin_options(settings: &Settings, url: &str) -> Result<PgConnectOptions, DbError> {
+    Ok(PgConnectOptions::from_str(url)
+        .map_err(|_| DbError::Invalid("the address of a cluster is not a PostgreSQL URL".into()))?
+        .application_name("hitaji")
+        .options([
+            ("statement_timeout", settings.statement_timeout_ms.to_string()),
+            ("idle_in_transaction_session_timeout", "60000".to_owned()),
+            // A rollback without a transaction, after a cancelled request, is no news.
+            ("client_min_messages", "error".to_owned()),
+        ])
+        .disable_statement_logging())
 }

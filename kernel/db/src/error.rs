@@ -42,6 +42,23 @@ impl DbError {
         }
     }
 
+    pub fn code(&self) -> Option<String> {
+        match self {
+            DbError::Sql(sqlx::Error::Database(error)) => error.code().map(|code| code.into_owned()),
+            _ => None,
+        }
+    }
+
+    /// Whether the server refused the password or the role.
+    pub fn is_wrong_password(&self) -> bool {
+        matches!(self.code().as_deref(), Some("28P01" | "28000"))
+    }
+
+    /// Whether what we know of a tenant's database is out of date: another password, fenced (55000), or gone (3D000).
+    pub fn is_stale_placement(&self) -> bool {
+        self.is_wrong_password() || matches!(self.code().as_deref(), Some("55000" | "3D000"))
+    }
+
     /// Whether trying again later may help: the server is away, restarting, or out of connections.
     pub fn is_unavailable(&self) -> bool {
         match self {

@@ -1,6 +1,7 @@
 //! Migrations: forward only, one transaction each, recorded in the database they change.
 use crate::DbError;
 use crate::secrets::sha256;
+use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};
 
 /// Which databases a service's schema lives in.
@@ -22,10 +23,10 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
-/// A step that ran just now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A step that ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedMigration {
-    pub service: &'static str,
+    pub service: String,
     pub version: i32,
 }
 
@@ -40,6 +41,14 @@ const KERNEL_MIGRATIONS: &[Migration] = &[
         version: 2,
         sql: include_str!("../migrations/0002_directory.sql"),
     },
+    Migration {
+        service: KERNEL,
+        home: Home::Control,
+        version: 3,
+        sql: include_str!("../migrations/0003_control_plane.sql"),
+    },
+    Migration { service: KERNEL, home: Home::Control, version: 5, sql: include_str!("../migrations/0005_backups.sql") },
+    Migration { service: KERNEL, home: Home::Tenant, version: 6, sql: include_str!("../migrations/0006_journal.sql") },
 ];
 
 /// The kernel's and the services' migrations for one home, in the order they run.
@@ -70,6 +79,7 @@ pub async fn run(conn: &mut PgConnection, plan: &[Migration]) -> Result<Vec<Appl
             }
             None => {}
         }
+        journal(&mut tx, migration).await?;
         sqlx::raw_sql(migration.sql).execute(&mut *tx).await.map_err(|error| refused(migration, &error.to_string()))?;
         sqlx::query("insert into hitaji.schema_version (service, version, checksum) values ($1, $2, $3)")
             .bind(migration.service)
@@ -77,10 +87,41 @@ pub async fn run(conn: &mut PgConnection, plan: &[Migration]) -> Result<Vec<Appl
             .bind(sha256(migration.sql.as_bytes()))
             .execute(&mut *tx)
             .await?;
+        if is_journaled(&mut tx).await? {
+            sqlx::raw_sql("select hitaji.journal_on()").execute(&mut *tx).await?;
+        }
         tx.commit().await?;
-        applied.push(AppliedMigration { service: migration.service, version: migration.version });
+        applied.push(AppliedMigration { service: migration.service.to_owned(), version: migration.version });
     }
     Ok(applied)
+}
+
+/// Whether every change in this database is journaled.
+pub async fn is_journaled(conn: &mut PgConnection) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar("select exists (select from pg_trigger where tgname = 'hitaji_journal_row')")
+        .fetch_one(conn)
+        .await?)
+}
+
+/// Notes in the journal that the schema changes here: a replay makes the same change at the same place.
+async fn journal(conn: &mut PgConnection, migration: &Migration) -> Result<(), DbError> {
+    if is_journaled(conn).await? {
+        sqlx::query("insert into hitaji.journal (relation, operation, new) values ($1, 'M', $2::text)")
+            .bind(migration.service)
+            .bind(migration.version)
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// All steps that ran on a database, in the order they ran.
+pub async fn applied(conn: &mut PgConnection) -> Result<Vec<AppliedMigration>, DbError> {
+    let rows: Vec<(String, i32)> =
+        sqlx::query_as("select service, version from hitaji.schema_version order by applied_at, service, version")
+            .fetch_all(conn)
+            .await?;
+    Ok(rows.into_iter().map(|(service, version)| AppliedMigration { service, version }).collect())
 }
 
 async fn recorded_checksum(conn: &mut PgConnection, migration: &Migration) -> Result<Option<Vec<u8>>, DbError> {

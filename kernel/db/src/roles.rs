@@ -13,19 +13,27 @@ pub fn control_role(control_database: &str) -> String {
     format!("{control_database}_login")
 }
 
-/// The password of the control role: derived, so that every process that holds the master key knows it.
-pub fn control_password(master: &MasterKey, control_database: &str) -> String {
-    URL_SAFE_NO_PAD.encode(master.derive(&format!("control-role/{control_database}")))
+/// Passwords that the control role may have: derived from the master key, so that every process that holds it knows them.
+/// More than one only while the master key changes; the first is the one to set.
+pub fn control_passwords(master: &MasterKey, control_database: &str) -> Vec<String> {
+    let derived = master.derive_all(&format!("control-role/{control_database}"));
+    derived.iter().map(|key| URL_SAFE_NO_PAD.encode(key)).collect()
 }
 
 /// Makes the cluster's fixed roles where they are missing, and gives the control role today's password.
 pub async fn ensure(admin: &mut PgConnection, master: &MasterKey, control_database: &str) -> Result<(), DbError> {
-    ensure_role(admin, APP_ROLE, "nologin").await?;
+    ensure_app_role(admin).await?;
     let role = control_role(control_database);
-    let verifier = scram_verifier(&control_password(master, control_database));
+    let password = control_passwords(master, control_database).swap_remove(0);
+    let verifier = scram_verifier(&password);
     ensure_role(admin, &role, "login").await?;
     run(admin, format!("alter role {} password '{verifier}'", quote(&role))).await?;
     run(admin, format!("grant {APP_ROLE} to {}", quote(&role))).await
+}
+
+/// Makes the role that holds the table rights on this cluster, where it is missing.
+pub async fn ensure_app_role(admin: &mut PgConnection) -> Result<(), DbError> {
+    ensure_role(admin, APP_ROLE, "nologin").await
 }
 
 /// `create role if not exists`, also right when two processes start at once.
@@ -56,4 +64,17 @@ pub fn quote(identifier: &str) -> String {
 pub async fn run(conn: &mut PgConnection, sql: String) -> Result<(), DbError> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
     Ok(())
+}
+
+const SECOND: &str = "_b";
+
+/// A tenant's database has two login roles that take turns, so that a password can be changed while it is in use. This is
+/// the one that is made with the database.
+pub fn first_role(role: &str) -> String {
+    role.strip_suffix(SECOND).unwrap_or(role).to_owned()
+}
+
+/// The other one.
+pub fn second_role(role: &str) -> String {
+    format!("{}{SECOND}", first_role(role))
 }

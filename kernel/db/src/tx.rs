@@ -174,6 +174,7 @@ impl Tx {
             self.flush(stored).await?;
         }
         sqlx::raw_sql("commit").execute(&mut *self.conn).await?;
+        self.wake.written(self.conn.place());
         if emitted {
             self.wake.wake(self.conn.place().clone());
         }

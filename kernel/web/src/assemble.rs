@@ -43,6 +43,7 @@ impl Assembled {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.relay.clone().run());
         tasks.spawn(upkeep(self.platform.clone()));
+        tasks.spawn(self.platform.databases().clone().follow_directory());
         tasks.spawn(hitaji_bus::retention::run(self.platform.databases().clone()));
         let context = JobContext { databases: self.platform.databases().clone(), parts: self.platform.parts().clone() };
         for job in &self.jobs {
@@ -167,5 +168,7 @@ async fn upkeep(platform: Platform) {
         metrics::gauge!("database_connections_open").set(stats.open as f64);
         metrics::gauge!("database_connections_idle").set(stats.idle as f64);
         metrics::gauge!("database_connection_waiters").set(stats.waiting as f64);
+        metrics::counter!("database_connections_refused").absolute(stats.refused);
+        metrics::gauge!("database_places_broken").set(stats.broken as f64);
     }
 }

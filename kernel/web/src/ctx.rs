@@ -133,7 +133,7 @@ impl Ctx {
     pub async fn read(&self) -> Result<Conn, Problem> {
         Ok(match self.home {
             Home::Control => self.platform.databases().control().await?,
-            Home::Tenant => self.platform.databases().tenant(self.tenant.id).await?,
+            Home::Tenant => self.platform.databases().tenant(self.tenant.id, self.service).await?,
         })
     }
 

@@ -305,7 +305,7 @@ fn inactive(state: TenantState) -> &'static str {
         TenantState::Archived => {
             "Your organisation is archived. Its data is kept; the people who run this platform can open it again."
         }
-        TenantState::Erasing => "Your organisation is being erased.",
+        TenantState::Erasing | TenantState::Erased => "Your organisation and its data are being erased, or are gone.",
         TenantState::Provisioning | TenantState::Active => {
             "Your organisation is being prepared; try again in a moment."
         }

@@ -189,7 +189,7 @@ impl Hub {
         if after.epoch != now.epoch || !(0..=self.settings.replay).contains(&gap) {
             return Ok(None);
         }
-        let mut conn = self.platform.databases().tenant(tenant).await?;
+        let mut conn = self.platform.databases().tenant(tenant, topic.service).await?;
         let events = since(&mut conn, topic.service, after.sequence, gap, Some(tenant.0)).await?;
         conn.release();
         if events.len() as i64 != gap {
@@ -205,7 +205,7 @@ impl Hub {
         service: &'static str,
         organisation: &mut Organisation,
     ) -> Result<(), DbError> {
-        let mut conn = self.platform.databases().tenant(tenant).await?;
+        let mut conn = self.platform.databases().tenant(tenant, service).await?;
         let Some(position) = organisation.positions.get(service).copied() else {
             let position = head(&mut conn, service).await?;
             conn.release();
@@ -247,8 +247,11 @@ impl Hub {
         loop {
             tokio::select! {
                 place = stamped.recv() => match place {
-                    Ok(Place::Tenant(tenant)) => self.pump(tenant).await,
-                    Ok(_) => {}
+                    Ok(place) => {
+                        if let Some(tenant) = place.tenant() {
+                            self.pump(tenant).await;
+                        }
+                    }
                     Err(RecvError::Lagged(_)) => self.pump_all().await,
                     Err(RecvError::Closed) => return,
                 },

@@ -122,7 +122,7 @@ fn operator_routes() -> Vec<Route> {
         paged::<OrganisationOut>(Route::get("/organisations", SEE, organisations::list))
             .summary("Operators: organisations, newest first")
             .parameter("q", "Part of the name or short name, or the id")
-            .parameter("state", "provisioning, active, suspended, archived or erasing"),
+            .parameter("state", "provisioning, active, suspended, archived, erasing or erased"),
         Route::get("/organisations/{id}", SEE, organisations::read)
             .summary("Operators: one organisation, with what its database says of itself")
             .answers::<organisations::OrganisationDetail>(200),

@@ -8,7 +8,7 @@ export type OrganisationDetail = Organisation & { measures: Measures };
 export type AuditLine = Required<Schemas['AuditLine']>;
 export type Action = 'suspend' | 'resume' | 'archive';
 
-export const STATES = ['active', 'suspended', 'archived', 'provisioning', 'erasing'] as const;
+export const STATES = ['active', 'suspended', 'archived', 'provisioning', 'erasing', 'erased'] as const;
 export type State = (typeof STATES)[number];
 
 /** What may be done to an organisation in this state. */

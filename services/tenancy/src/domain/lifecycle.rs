@@ -5,7 +5,7 @@ use hitaji_db::TenantState;
 
 /// The state that follows, or why there is none.
 pub fn follow(state: TenantState, action: StateAction) -> Result<TenantState, String> {
-    use TenantState::{Active, Archived, Erasing, Provisioning, Suspended};
+    use TenantState::{Active, Archived, Erased, Erasing, Provisioning, Suspended};
     match (action, state) {
         (StateAction::Suspend, Active) => Ok(Suspended),
         (StateAction::Resume, Suspended | Archived) => Ok(Active),
@@ -14,6 +14,7 @@ pub fn follow(state: TenantState, action: StateAction) -> Result<TenantState, St
             Err("The organisation is archived; nobody works in it. Resume it before suspending it.".to_owned())
         }
         (_, Provisioning) => Err("The organisation is still being made.".to_owned()),
+        (_, Erased) => Err("The organisation was erased.".to_owned()),
         (_, Erasing) => Err("The organisation is being erased.".to_owned()),
         (_, state) => Err(format!("The organisation is {} already.", state.as_str())),
     }

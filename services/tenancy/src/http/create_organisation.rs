@@ -49,7 +49,7 @@ pub async fn complete(databases: &Databases, id: TenantId) -> Result<Tenant, DbE
     else {
         return Err(DbError::Invalid("a transaction without a key began as a replay".into()));
     };
-    if !databases.set_state(&mut tx, id, TenantState::Active).await? {
+    if !databases.set_state(&mut tx, id, TenantState::Active, None).await? {
         // The same wish, sent at the same time, was faster.
         tx.rollback().await?;
         databases.forget(id);

@@ -21,7 +21,7 @@ pub struct Wanted {
 pub async fn list(ctx: PlatformCtx, Params(wanted): Params<Wanted>) -> Result<Answer, Problem> {
     let part = Part::<TenantId>::read(&ctx, wanted.limit.as_deref(), wanted.cursor.as_deref())?;
     if wanted.state.as_deref().is_some_and(|state| TenantState::named(state).is_none()) {
-        let detail = "state is provisioning, active, suspended, archived or erasing.";
+        let detail = "state is provisioning, active, suspended, archived, erasing or erased.";
         return Err(Problem::new(ErrorCode::Malformed, detail));
     }
     let search = Search {
@@ -88,7 +88,7 @@ pub async fn read(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
 }
 
 async fn measure(ctx: &PlatformCtx, id: TenantId) -> Result<Measures, DbError> {
-    let mut conn = ctx.databases().tenant(id).await?;
+    let mut conn = ctx.databases().tenant(id, "tenancy").await?;
     let size: Size = measures::size(&mut conn, ctx.now() - TimeDelta::hours(24)).await?;
     let schema: Vec<SchemaVersion> = measures::schema(&mut conn).await?;
     conn.release();

@@ -71,7 +71,7 @@ async fn apply(
         return Err(Problem::new(ErrorCode::Stale, "Somebody changed the organisation meanwhile. Read it again."));
     }
     let state = follow(before.state, action).map_err(|reason| Problem::new(ErrorCode::Conflict, reason))?;
-    ctx.databases().set_state(tx, id, state).await?;
+    ctx.databases().set_state(tx, id, state, Some(&reason)).await?;
     announce(tx, &before, action);
     tx.audit(Audit {
         action: match action {

@@ -1,13 +1,14 @@
 //! The tenant directory: which organisations there are, their state and products, and where their data lives.
-use crate::secrets::{MasterKey, random_token};
+pub mod cluster;
+pub mod database;
+pub mod operation;
+
 use crate::{Databases, DbError};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use hitaji_core::{TenantId, new_id};
-use sqlx::{Connection as _, PgConnection};
+use hitaji_core::TenantId;
+use sqlx::PgConnection;
 use uuid::Uuid;
-
-const PASSWORD_PURPOSE: &str = "database-password";
 
 /// What an organisation may do just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum TenantState {
     Suspended,
     Archived,
     Erasing,
+    /// Keys and data are gone; the id is never used again.
+    Erased,
 }
 
 impl TenantState {
@@ -27,6 +30,7 @@ impl TenantState {
             TenantState::Suspended => "suspended",
             TenantState::Archived => "archived",
             TenantState::Erasing => "erasing",
+            TenantState::Erased => "erased",
         }
     }
 
@@ -42,6 +46,7 @@ impl TenantState {
             TenantState::Suspended,
             TenantState::Archived,
             TenantState::Erasing,
+            TenantState::Erased,
         ]
         .into_iter()
         .find(|state| state.as_str() == text)
@@ -61,16 +66,14 @@ pub struct Tenant {
     pub time_zone: Tz,
     pub products: Vec<String>,
     pub state: TenantState,
+    /// Told to who is refused, where the state is not active.
+    pub state_reason: Option<String>,
+    /// A copy for support or testing: no mail, SMS, payment or webhook may leave it.
+    pub neutralised: bool,
+    /// Every change is journaled, so that any second can be restored.
+    pub journaled: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
-}
-
-/// Where a tenant's data lives, and the credentials for it.
-#[derive(Clone)]
-pub struct Placement {
-    pub database: String,
-    pub login_role: String,
-    pub(crate) password: String,
 }
 
 /// What a sign-up says of a new organisation.
@@ -95,6 +98,9 @@ struct TenantRow {
     time_zone: String,
     products: Vec<String>,
     state: String,
+    state_reason: Option<String>,
+    neutralised: bool,
+    journaled: bool,
     version: i64,
     created_at: DateTime<Utc>,
 }
@@ -111,6 +117,9 @@ impl TryFrom<TenantRow> for Tenant {
             country: row.country,
             currency: row.currency,
             products: row.products,
+            state_reason: row.state_reason,
+            neutralised: row.neutralised,
+            journaled: row.journaled,
             version: row.version,
             created_at: row.created_at,
         })
@@ -119,7 +128,7 @@ impl TryFrom<TenantRow> for Tenant {
 
 pub async fn tenant(conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
     let row: Option<TenantRow> = sqlx::query_as(
-        "select id, slug, name, country, currency, time_zone, products, state, version, created_at
+        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
          from directory.tenant where id = $1",
     )
     .bind(id.0)
@@ -137,7 +146,7 @@ pub async fn tenant_by_slug(conn: &mut PgConnection, slug: &str) -> Result<Optio
 /// All organisations after `after` in order of id, at most `limit`.
 pub async fn tenants(conn: &mut PgConnection, after: Option<TenantId>, limit: i64) -> Result<Vec<Tenant>, DbError> {
     let rows: Vec<TenantRow> = sqlx::query_as(
-        "select id, slug, name, country, currency, time_zone, products, state, version, created_at
+        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
          from directory.tenant where id > $1 order by id limit $2",
     )
     .bind(after.map_or(Uuid::nil(), |id| id.0))
@@ -188,13 +197,19 @@ pub async fn update_tenant(
 }
 
 /// True when this changed the state: of two that do it at once, only one is told so.
-pub async fn set_state(conn: &mut PgConnection, id: TenantId, state: TenantState) -> Result<bool, DbError> {
+pub async fn set_state(
+    conn: &mut PgConnection,
+    id: TenantId,
+    state: TenantState,
+    reason: Option<&str>,
+) -> Result<bool, DbError> {
     let changed = sqlx::query(
-        "update directory.tenant set state = $2, version = version + 1, changed_at = clock_timestamp()
+        "update directory.tenant set state = $2, state_reason = $3, version = version + 1, changed_at = clock_timestamp()
          where id = $1 and state <> $2",
     )
     .bind(id.0)
     .bind(state.as_str())
+    .bind(reason)
     .execute(conn)
     .await?;
     Ok(changed.rows_affected() == 1)
@@ -212,157 +227,45 @@ pub async fn unfinished(conn: &mut PgConnection, before: DateTime<Utc>) -> Resul
 }
 
 /// Organisations changed since `since`, with some overlap for transactions that commit late.
-pub async fn changed_since(conn: &mut PgConnection, since: DateTime<Utc>) -> Result<Vec<TenantId>, DbError> {
-    let ids: Vec<Uuid> = sqlx::query_scalar(
-        "select id from directory.tenant where changed_at > $1::timestamptz - interval '10 seconds'",
+pub async fn changed_since(
+    conn: &mut PgConnection,
+    since: DateTime<Utc>,
+) -> Result<Vec<(TenantId, DateTime<Utc>)>, DbError> {
+    let rows: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+        "select id, changed_at from directory.tenant where changed_at > $1::timestamptz - interval '10 seconds'",
     )
     .bind(since)
     .fetch_all(conn)
     .await?;
-    Ok(ids.into_iter().map(TenantId).collect())
+    Ok(rows.into_iter().map(|(id, at)| (TenantId(id), at)).collect())
 }
 
-pub async fn placement(
-    conn: &mut PgConnection,
-    master: &MasterKey,
-    id: TenantId,
-) -> Result<Option<Placement>, DbError> {
-    let row: Option<(String, String, Vec<u8>)> =
-        sqlx::query_as("select name, login_role, password from directory.database where tenant_id = $1")
-            .bind(id.0)
-            .fetch_optional(conn)
-            .await?;
-    row.map(|(database, login_role, sealed)| {
-        Ok(Placement { database, login_role, password: open_password(master, &id.to_string(), &sealed)? })
-    })
-    .transpose()
-}
-
-/// A database on its way: the row is written before the database is made, so that a crash leaves a trace.
-pub(crate) struct NewDatabase {
-    pub id: Uuid,
-    pub name: String,
-    pub login_role: String,
-    pub password: String,
-}
-
-pub(crate) async fn intend_database(
-    conn: &mut PgConnection,
-    master: &MasterKey,
-    control_database: &str,
-    template: &str,
-) -> Result<NewDatabase, DbError> {
-    let id = new_id();
-    // The random tail of a UUIDv7; the head is time and nearly the same for databases made together.
-    let tail = &id.simple().to_string()[12..];
-    let new = NewDatabase {
-        id,
-        name: format!("{control_database}_t_{tail}"),
-        login_role: format!("{control_database}_r_{tail}"),
-        password: random_token(),
-    };
-    let sealed = master.seal(&id.to_string(), PASSWORD_PURPOSE, new.password.as_bytes());
+/// Says whether the tenant's changes are journaled.
+pub async fn set_journaled(conn: &mut PgConnection, id: TenantId, journaled: bool) -> Result<(), DbError> {
     sqlx::query(
-        "insert into directory.database (id, name, state, template, login_role, password)
-         values ($1, $2, 'creating', $3, $4, $5)",
+        "update directory.tenant set journaled = $2, version = version + 1, changed_at = clock_timestamp() where id = $1",
     )
-    .bind(id)
-    .bind(&new.name)
-    .bind(template)
-    .bind(&new.login_role)
-    .bind(sealed)
+    .bind(id.0)
+    .bind(journaled)
     .execute(conn)
     .await?;
-    Ok(new)
+    Ok(())
 }
 
-pub(crate) async fn database_made(conn: &mut PgConnection, id: Uuid) -> Result<(), DbError> {
-    sqlx::query("update directory.database set state = 'ready' where id = $1 and state = 'creating'")
-        .bind(id)
+/// The schema's fingerprint, seen the first time or again.
+pub async fn know_schema(conn: &mut PgConnection, fingerprint: &str) -> Result<(), DbError> {
+    sqlx::query("insert into directory.schema (fingerprint) values ($1) on conflict do nothing")
+        .bind(fingerprint)
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// Gives a ready database of this template to the tenant. True when the tenant has one now, also from before.
-pub async fn claim_database(
-    conn: &mut PgConnection,
-    master: &MasterKey,
-    tenant: TenantId,
-    template: &str,
-) -> Result<bool, DbError> {
-    let mut tx = conn.begin().await?;
-    // Two that claim for one organisation at once would both take a database.
-    sqlx::query("select from directory.tenant where id = $1 for update").bind(tenant.0).execute(&mut *tx).await?;
-    let has_one: bool = sqlx::query_scalar("select exists (select from directory.database where tenant_id = $1)")
-        .bind(tenant.0)
-        .fetch_one(&mut *tx)
-        .await?;
-    if has_one {
-        return Ok(true);
-    }
-    let ready: Option<(Uuid, Vec<u8>)> = sqlx::query_as(
-        "select id, password from directory.database where state = 'ready' and template = $1
-         order by created_at limit 1 for update skip locked",
-    )
-    .bind(template)
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some((id, sealed)) = ready else {
-        return Ok(false);
-    };
-    let password = open_password(master, &id.to_string(), &sealed)?;
-    sqlx::query("update directory.database set state = 'claimed', tenant_id = $2, password = $3 where id = $1")
-        .bind(id)
-        .bind(tenant.0)
-        .bind(master.seal(&tenant.to_string(), PASSWORD_PURPOSE, password.as_bytes()))
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(true)
-}
-
-pub async fn ready_databases(conn: &mut PgConnection, template: &str) -> Result<i64, DbError> {
-    Ok(sqlx::query_scalar("select count(*) from directory.database where state = 'ready' and template = $1")
-        .bind(template)
-        .fetch_one(conn)
+/// The schema that new tenants get: the one that was seen for the first time last, by whatever version of the program.
+pub async fn newest_schema(conn: &mut PgConnection) -> Result<Option<String>, DbError> {
+    Ok(sqlx::query_scalar("select fingerprint from directory.schema order by place desc limit 1")
+        .fetch_optional(conn)
         .await?)
-}
-
-/// Marks for removal what nobody will use: half-made databases and ready ones of an old template. Returns them.
-pub(crate) async fn mark_orphans(
-    conn: &mut PgConnection,
-    template: &str,
-    older_than: DateTime<Utc>,
-) -> Result<Vec<(Uuid, String, String)>, DbError> {
-    Ok(sqlx::query_as(
-        "update directory.database set state = 'dropping'
-         where state = 'dropping' or (state = 'creating' and created_at < $2) or (state = 'ready' and template <> $1)
-         returning id, name, login_role",
-    )
-    .bind(template)
-    .bind(older_than)
-    .fetch_all(conn)
-    .await?)
-}
-
-pub(crate) async fn forget_database(conn: &mut PgConnection, id: Uuid) -> Result<(), DbError> {
-    sqlx::query("delete from directory.database where id = $1 and state = 'dropping'").bind(id).execute(conn).await?;
-    Ok(())
-}
-
-/// Databases of tenants: what the fleet migration walks.
-pub async fn claimed_databases(conn: &mut PgConnection) -> Result<Vec<(TenantId, String)>, DbError> {
-    let rows: Vec<(Uuid, String)> =
-        sqlx::query_as("select tenant_id, name from directory.database where state = 'claimed' order by tenant_id")
-            .fetch_all(conn)
-            .await?;
-    Ok(rows.into_iter().map(|(id, name)| (TenantId(id), name)).collect())
-}
-
-fn open_password(master: &MasterKey, owner: &str, sealed: &[u8]) -> Result<String, DbError> {
-    let plain = master.open(owner, PASSWORD_PURPOSE, sealed)?;
-    String::from_utf8(plain).map_err(|_| DbError::Secret("not text"))
 }
 
 /// Which organisations somebody who runs the platform looks for.
@@ -381,7 +284,7 @@ impl Databases {
     pub async fn search(&self, wanted: &Search<'_>) -> Result<Vec<Tenant>, DbError> {
         let mut conn = self.control().await?;
         let rows: Vec<TenantRow> = sqlx::query_as(
-            "select id, slug, name, country, currency, time_zone, products, state, version, created_at
+            "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
              from directory.tenant
              where ($1::text is null or strpos(lower(name), lower($1)) > 0 or strpos(slug, lower($1)) > 0 or id::text = lower($1))
                and ($2::text is null or state = $2) and ($3::uuid is null or id < $3)
@@ -400,7 +303,7 @@ impl Databases {
     /// The organisation as it is now, locked until the transaction ends.
     pub async fn lock(&self, conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
         let row: Option<TenantRow> = sqlx::query_as(
-            "select id, slug, name, country, currency, time_zone, products, state, version, created_at
+            "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
              from directory.tenant where id = $1 for update",
         )
         .bind(id.0)

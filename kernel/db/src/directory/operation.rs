@@ -1,0 +1,113 @@
+//! Long work on whole databases, recorded so that it can be watched, taken up again after a crash, and looked up later.
+use crate::DbError;
+use chrono::{DateTime, Utc};
+use hitaji_core::{TenantId, new_id};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Operation {
+    pub id: Uuid,
+    pub kind: String,
+    pub tenant_id: Option<Uuid>,
+    /// running, done, failed, cancelled.
+    pub state: String,
+    /// The last step that is done for good.
+    pub step: String,
+    pub done: i64,
+    pub total: Option<i64>,
+    #[sqlx(json)]
+    pub detail: Value,
+    pub error: Option<String>,
+    pub actor: String,
+    pub started_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Begins work on a tenant. A second one while the first runs is refused by `operation_running_key`.
+pub async fn begin(
+    conn: &mut PgConnection,
+    kind: &str,
+    tenant: Option<TenantId>,
+    actor: &str,
+    detail: &Value,
+) -> Result<Uuid, DbError> {
+    let id = new_id();
+    let inserted =
+        sqlx::query("insert into directory.operation (id, kind, tenant_id, actor, detail) values ($1, $2, $3, $4, $5)")
+            .bind(id)
+            .bind(kind)
+            .bind(tenant.map(|tenant| tenant.0))
+            .bind(actor)
+            .bind(detail)
+            .execute(conn)
+            .await;
+    match inserted.map_err(DbError::from) {
+        Err(error) if error.constraint() == Some("operation_running_key") => {
+            Err(DbError::Invalid("something else is being done to this organisation; wait until it ends".into()))
+        }
+        Err(error) => Err(error),
+        Ok(_) => Ok(id),
+    }
+}
+
+/// Records a step that is done for good, with what the next one needs to know.
+pub async fn step(conn: &mut PgConnection, id: Uuid, step: &str, detail: &Value) -> Result<(), DbError> {
+    sqlx::query("update directory.operation set step = $2, detail = $3, updated_at = clock_timestamp() where id = $1")
+        .bind(id)
+        .bind(step)
+        .bind(detail)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Records how far it is. False when somebody cancelled it.
+pub async fn progress(conn: &mut PgConnection, id: Uuid, done: i64, total: Option<i64>) -> Result<bool, DbError> {
+    let state: Option<String> = sqlx::query_scalar(
+        "update directory.operation set done = $2, total = $3, updated_at = clock_timestamp() where id = $1 returning state",
+    )
+    .bind(id)
+    .bind(done)
+    .bind(total)
+    .fetch_optional(conn)
+    .await?;
+    Ok(state.as_deref() == Some("running"))
+}
+
+/// Ends it: done, or failed with the reason.
+pub async fn finish(conn: &mut PgConnection, id: Uuid, outcome: Result<(), &str>) -> Result<(), DbError> {
+    sqlx::query(
+        "update directory.operation set state = $2, error = $3, updated_at = clock_timestamp(), finished_at = clock_timestamp()
+         where id = $1 and state in ('running', 'cancelled')",
+    )
+    .bind(id)
+    .bind(if outcome.is_ok() { "done" } else { "failed" })
+    .bind(outcome.err())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Operation>, DbError> {
+    Ok(sqlx::query_as(
+        "select id, kind, tenant_id, state, step, done, total, detail, error, actor, started_at, updated_at, finished_at
+         from directory.operation where id = $1",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Work that nobody has touched since `before`: whoever did it is gone.
+pub async fn abandoned(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<Vec<Operation>, DbError> {
+    Ok(sqlx::query_as(
+        "select id, kind, tenant_id, state, step, done, total, detail, error, actor, started_at, updated_at, finished_at
+         from directory.operation where state = 'running' and updated_at < $1 order by started_at limit 100",
+    )
+    .bind(before)
+    .fetch_all(conn)
+    .await?)
+}
