@@ -2,9 +2,12 @@
 pub mod ask;
 pub mod check;
 pub mod demo;
+pub mod fleet;
 pub mod inspect;
 pub mod migrate;
+pub mod operator;
 pub mod serve;
+pub mod tenant;
 pub mod up;
 
 use crate::runtime::Failure;
@@ -35,9 +38,20 @@ enum Command {
     Services,
     /// Print every setting with its default.
     Config,
-    /// Make, list, show or check organisations.
+    /// Make, list, show, check, suspend, back up, restore, move, take along or erase organisations.
     #[command(subcommand)]
-    Tenant(ask::TenantCommand),
+    Tenant(tenant::TenantCommand),
+    /// The people who run this platform: add, list, remove.
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
+    /// PostgreSQL clusters that organisations are on.
+    #[command(subcommand)]
+    Cluster(fleet::ClusterCommand),
+    /// The master key and the passwords of databases.
+    #[command(subcommand)]
+    Keys(fleet::KeysCommand),
+    /// Long work that runs or ended lately.
+    Operations(fleet::OperationsArguments),
     /// Bring every database to this program's schema, in waves.
     Migrate(migrate::MigrateArguments),
     /// Check that this machine and configuration can run the platform.
@@ -61,7 +75,11 @@ impl Cli {
             Command::Serve(arguments) => serve::run(&place, arguments).await,
             Command::Services => inspect::services(),
             Command::Config => inspect::print(crate::runtime::DEFAULT_CONFIG),
-            Command::Tenant(command) => ask::tenant(&place, command).await,
+            Command::Tenant(command) => tenant::run(&place, command).await,
+            Command::Operator(command) => operator::run(&place, command).await,
+            Command::Cluster(command) => fleet::clusters(&place, command).await,
+            Command::Keys(command) => fleet::keys(&place, command).await,
+            Command::Operations(arguments) => fleet::operations(&place, arguments).await,
             Command::Migrate(arguments) => migrate::run(&place, arguments).await,
             Command::Doctor => inspect::doctor(&place).await,
             Command::Openapi { service } => inspect::openapi(service.as_deref()),

@@ -1,4 +1,5 @@
 //! Identity: people join and leave organisations. Its events are published in the control database.
+use chrono::{DateTime, Utc};
 use hitaji_core::{AccountId, Event, TenantId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,7 +77,91 @@ impl Event for SessionEnded {
     const TYPE: &'static str = "identity.session.ended.v1";
 }
 
-/// `POST /identity/v1/operator-tokens`, asked by the command line: a short-lived access token, audited.
+/// Somebody runs the platform from now on, or in another role.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OperatorStarted {
+    pub account_id: AccountId,
+    pub email: String,
+    pub name: String,
+    pub role: String,
+}
+
+impl Event for OperatorStarted {
+    const TYPE: &'static str = "identity.operator.started.v1";
+}
+
+/// Somebody runs the platform no more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OperatorEnded {
+    pub account_id: AccountId,
+}
+
+impl Event for OperatorEnded {
+    const TYPE: &'static str = "identity.operator.ended.v1";
+}
+
+/// `POST /identity/v1/operators`, asked by the command line. Somebody without an account gets one, and a mail with a link
+/// to set a password.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MakeOperator {
+    pub email: String,
+    /// `support`, `operator` or `owner`.
+    pub role: String,
+    /// Of a new account.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// `POST /identity/v1/operators/end`, asked by the command line.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndOperator {
+    pub email: String,
+}
+
+/// The answer to [`MakeOperator`] and [`EndOperator`].
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OperatorMade {
+    pub account_id: AccountId,
+    pub email: String,
+    /// A link to set a password was mailed.
+    pub invited: bool,
+}
+
+/// The answer to `GET /identity/v1/operators`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Operators {
+    pub operators: Vec<OperatorOut>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OperatorOut {
+    pub account_id: AccountId,
+    pub email: String,
+    pub name: String,
+    pub role: String,
+    pub granted_at: DateTime<Utc>,
+}
+
+/// `POST /identity/v1/support-tokens`: an operator works in an organisation that let them in.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SupportTokenRequest {
+    pub grant_id: Uuid,
+}
+
+/// The answer to [`SupportTokenRequest`].
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SupportToken {
+    pub access_token: String,
+    pub expires_in: i64,
+    pub scope: String,
+    pub organisation_id: TenantId,
+}
+
+/// `POST /identity/v1/operator-tokens`, asked by the command line: a short-lived access token, audited. Without an
+/// organisation it is one for an operator of the platform.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperatorTokenRequest {
@@ -122,4 +207,13 @@ pub struct SignedUp {
     pub organisation_id: TenantId,
     pub slug: String,
     pub account_id: AccountId,
+}
+
+/// `POST /identity/v1/adoptions`, asked by the command line: an organisation that tenancy knows already gets its owner.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Adopt {
+    pub organisation: crate::tenancy::CreateOrganisation,
+    /// Of an account that is there.
+    pub email: String,
 }

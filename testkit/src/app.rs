@@ -4,7 +4,7 @@ use crate::postgres::test_postgres;
 use crate::wait::until;
 use chrono::{DateTime, Utc};
 use hitaji::{mail_catcher, runtime};
-use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
+use hitaji_contracts::identity::{MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest};
 use hitaji_core::{Clock, Config, TenantId, new_id};
 use hitaji_db::secrets::MasterKey;
 use hitaji_db::{Databases, Place};
@@ -112,6 +112,15 @@ impl TestApp {
         let asked =
             self.platform.peers().ask("test", "identity", http::Method::POST, "/identity/v1/operator-tokens", &request);
         asked.await.map(|token: OperatorToken| token.access_token).expect("a token")
+    }
+
+    /// Makes somebody an operator of the platform who has just signed in; answers their client.
+    pub async fn operator(&self, role: &str, email: &str) -> Client {
+        let asked = MakeOperator { email: email.to_owned(), role: role.to_owned(), name: None };
+        let made = self.platform.peers().ask("test", "identity", http::Method::POST, "/identity/v1/operators", &asked);
+        let _: OperatorMade = made.await.expect("an operator");
+        self.settle().await;
+        self.client(&self.token("", email, "").await)
     }
 
     /// Invites somebody and accepts by the link in the mail, as a browser would; answers their client.

@@ -2,7 +2,7 @@
 import './ui/app.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
-import { session } from './auth/session.svelte';
+import { session, supportOfThisTab } from './auth/session.svelte';
 import { i18n } from './i18n/index.svelte';
 import { connection } from './lib/connection.svelte';
 import { router } from './lib/router.svelte';
@@ -15,10 +15,13 @@ async function start(): Promise<void> {
   await i18n.start();
   router.start();
   connection.start();
+  // The page of the people who run the platform is an application of its own, with a sign-in of its own.
+  if (/^\/console(\/|$)/.test(location.pathname)) return (await import('./console/start')).start();
   mount(App, { target: document.getElementById('app')! });
   // Before the sign-in, which may take long on a bad network: a register shows what waits to be sent.
   await outbox.start();
-  await session.start();
+  const support = supportOfThisTab.get();
+  await (support ? (await import('./console/inside')).enter(support) : session.start());
   await forgetOldSheets(Date.now());
   // Without the person's consent the browser may clear kept registers when the phone is full; asking costs nothing.
   await navigator.storage?.persist?.();

@@ -1,13 +1,13 @@
 //! Commands that ask a platform something: they speak to the same databases, through the same code as requests.
 use crate::runtime::{self, Failure};
-use clap::{Args, Subcommand};
-use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest, SignUp, SignedUp};
-use hitaji_core::{Clock, Config, TenantId};
+use clap::Args;
+use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
+use hitaji_core::{Clock, Config};
 use hitaji_web::{Assembled, Problem};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -69,47 +69,18 @@ impl Place {
 
 #[derive(Args)]
 pub struct TokenArguments {
-    /// The organisation's short name.
-    #[arg(long)]
+    /// The organisation's short name; without one the token is an operator's, for the platform.
+    #[arg(long, default_value = "")]
     organisation: String,
-    /// The member's e-mail address.
+    /// The member's or operator's e-mail address.
     #[arg(long)]
     account: String,
-    /// Space-separated permissions; all of the member's where absent.
+    /// Space-separated permissions; all of the person's where absent.
     #[arg(long, default_value = "")]
     scope: String,
 }
 
-#[derive(Subcommand)]
-pub enum TenantCommand {
-    /// Make an organisation with its owner. The owner's password is read from standard input.
-    Create {
-        #[arg(long)]
-        name: String,
-        #[arg(long)]
-        slug: Option<String>,
-        #[arg(long, default_value = "KE")]
-        country: String,
-        #[arg(long, default_value = "KES")]
-        currency: String,
-        #[arg(long, default_value = "Africa/Nairobi")]
-        time_zone: String,
-        #[arg(long = "product")]
-        products: Vec<String>,
-        #[arg(long)]
-        owner: String,
-        #[arg(long)]
-        email: String,
-    },
-    /// List organisations.
-    List,
-    /// Show one by its short name.
-    Show { slug: String },
-    /// Compare the databases of one organisation, or of all, with what their schemas say.
-    Check { slug: Option<String> },
-}
-
-fn told(problem: Problem) -> Failure {
+pub fn told(problem: Problem) -> Failure {
     let errors = problem.errors.iter().map(|error| format!("\n  {}: {}", error.pointer, error.message));
     format!("{}{}", problem.detail, errors.collect::<String>()).into()
 }
@@ -125,72 +96,4 @@ pub async fn token(place: &Place, arguments: TokenArguments) -> Result<(), Failu
     let asked = peers.ask("operator", "identity", Method::POST, "/identity/v1/operator-tokens", &request).await;
     let token: OperatorToken = asked.map_err(told)?;
     super::inspect::print(&format!("{}\n", token.access_token))
-}
-
-pub async fn tenant(place: &Place, command: TenantCommand) -> Result<(), Failure> {
-    let assembled = place.platform()?;
-    let databases = assembled.platform.databases();
-    match command {
-        TenantCommand::Create { name, slug, country, currency, time_zone, products, owner, email } => {
-            let password = read_password()?;
-            let (organisation, organisation_id, locale) = (name, None, None);
-            let sign_up = SignUp {
-                organisation_id,
-                organisation,
-                slug,
-                country,
-                currency,
-                time_zone,
-                products,
-                name: owner,
-                email,
-                password,
-                locale,
-            };
-            let peers = assembled.platform.peers();
-            let asked = peers.ask("operator", "identity", Method::POST, "/identity/v1/sign-ups", &sign_up).await;
-            let done: SignedUp = asked.map_err(told)?;
-            super::inspect::print(&format!("{}  {}\n", done.organisation_id, done.slug))
-        }
-        TenantCommand::List => {
-            let mut after: Option<TenantId> = None;
-            loop {
-                let page = databases.list(after, 200).await?;
-                for tenant in &page {
-                    let line =
-                        format!("{}  {:<12} {:<24} {}\n", tenant.id, tenant.state.as_str(), tenant.slug, tenant.name);
-                    super::inspect::print(&line)?;
-                }
-                match page.last() {
-                    Some(last) => after = Some(last.id),
-                    None => return Ok(()),
-                }
-            }
-        }
-        TenantCommand::Check { slug } => super::check::run(databases, slug.as_deref()).await,
-        TenantCommand::Show { slug } => {
-            let tenant =
-                databases.find_by_slug(&slug).await?.ok_or_else(|| format!("there is no organisation {slug}"))?;
-            super::inspect::print(&format!(
-                "id         {}\nname       {}\nstate      {}\ncountry    {}\ncurrency   {}\ntime zone  {}\nproducts   {}\nsince      {}\n",
-                tenant.id,
-                tenant.name,
-                tenant.state.as_str(),
-                tenant.country,
-                tenant.currency,
-                tenant.time_zone,
-                tenant.products.join(", "),
-                tenant.created_at
-            ))
-        }
-    }
-}
-
-fn read_password() -> Result<String, Failure> {
-    if std::io::stdin().is_terminal() {
-        eprint!("Password for the owner (it is shown as you type): ");
-    }
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

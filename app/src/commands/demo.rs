@@ -7,7 +7,7 @@ use crate::runtime::Failure;
 pub use browser::{Browser, mailed_link};
 use chrono::{Datelike as _, Days, NaiveDate, Weekday};
 use data::Dice;
-use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest, SignUp, SignedUp};
+use hitaji_contracts::identity::{MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, SignUp, SignedUp};
 use hitaji_web::Peers;
 use http::Method;
 use reqwest::{Client, RequestBuilder};
@@ -67,6 +67,7 @@ pub async fn fill(peers: Peers, address: &str, mail: &str, data_dir: &Path) -> R
     let half_made = |error| format!("{error}\nThe demo is half made: remove {} and start again.", data_dir.display());
     let mut accounts = demo.uhuru().await.map_err(half_made)?;
     accounts.extend(demo.nyota().await.map_err(half_made)?);
+    accounts.push(demo.operator().await.map_err(half_made)?);
     fs::write(&record, serde_json::to_vec_pretty(&accounts)?)?;
     Ok(accounts)
 }
@@ -105,6 +106,19 @@ impl Demo {
         let streams = [("Grade 1".to_owned(), "1 North".to_owned()), ("Grade 2".to_owned(), "2 North".to_owned())];
         school.import(data::class_list(&mut Dice::new(11), &streams, 30)).await?;
         Ok(vec![owner])
+    }
+
+    /// Somebody who runs the platform: signs in at /console.
+    async fn operator(&self) -> Result<DemoAccount, Failure> {
+        let (name, email) = ("Amina Abdi", "amina@hitaji.example");
+        let asked = MakeOperator { email: email.into(), role: "owner".into(), name: Some(name.into()) };
+        let made = self.peers.ask("demo", "identity", Method::POST, "/identity/v1/operators", &asked).await;
+        let _: OperatorMade = made.map_err(|problem| problem.detail.clone())?;
+        let link = mailed_link(&self.http, &self.mail, email).await?;
+        let mut browser = Browser::new()?;
+        browser.open(&link).await?;
+        browser.submit(&[("password", PASSWORD)]).await?;
+        Ok(account("operator", name, email, "/console"))
     }
 
     async fn sign_up(&self, organisation: &str, name: &str, email: &str) -> Result<DemoAccount, Failure> {

@@ -1,5 +1,5 @@
 //! Commands on whole organisations and clusters: back up, restore, move, take along, erase; and keys.
-use crate::commands::ask::Place;
+use crate::commands::ask::{Place, told};
 use crate::commands::inspect::print;
 use crate::master;
 use crate::runtime::Failure;
@@ -7,11 +7,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use futures::{StreamExt as _, TryStreamExt as _};
 use hitaji_bus::JobContext;
+use hitaji_contracts::identity::{Adopt, SignedUp};
+use hitaji_contracts::tenancy::CreateOrganisation;
 use hitaji_core::TenantId;
 use hitaji_db::directory::{cluster, operation};
 use hitaji_db::{Databases, Tenant};
 use hitaji_fleet::{Fleet, FleetError, What, leaving};
 use hitaji_web::Assembled;
+use http::Method;
 use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,12 +69,18 @@ pub enum FleetCommand {
         file: PathBuf,
         #[arg(long)]
         slug: String,
+        /// The owner's e-mail address; the account must be there.
+        #[arg(long)]
+        owner: String,
     },
     /// Copy an organisation for support or tests; nothing leaves the copy.
     Clone {
         slug: String,
         #[arg(long = "as")]
         copy: String,
+        /// Who may work in the copy: an e-mail address; the account must be there.
+        #[arg(long)]
+        owner: String,
     },
     /// Erase an organisation for good: keys, databases, files. Prints the signed certificate.
     Erase {
@@ -81,7 +90,7 @@ pub enum FleetCommand {
         confirm: String,
     },
     /// Print the certificate of an erased organisation, by its id.
-    Certificate { id: TenantId },
+    Certificate { id: Uuid },
     /// Give an organisation a new data key and new passwords.
     RotateKey { slug: String },
 }
@@ -129,9 +138,8 @@ async fn find(databases: &Databases, slug: &str) -> Result<Arc<Tenant>, Failure>
     Ok(databases.find_by_slug(slug).await?.ok_or_else(|| format!("there is no organisation {slug}"))?)
 }
 
-pub async fn run(place: &Place, command: FleetCommand) -> Result<(), Failure> {
-    let assembled = place.platform()?;
-    let (fleet, databases) = (fleet(&assembled), assembled.platform.databases());
+pub async fn run(assembled: &Assembled, command: FleetCommand) -> Result<(), Failure> {
+    let (fleet, databases) = (fleet(assembled), assembled.platform.databases());
     match command {
         FleetCommand::Backup { slug, keep_days } => {
             let tenant = find(databases, &slug).await?;
@@ -164,16 +172,21 @@ pub async fn run(place: &Place, command: FleetCommand) -> Result<(), Failure> {
             };
             let moved = fleet.move_tenant(find(databases, &slug).await?.id, what, &to, ACTOR).await?;
             let held = moved.held.as_millis();
-            print(&format!("{slug} is on {to}: {} rows, the same on both sides; writers waited {held} ms\n", moved.rows))
+            print(&format!(
+                "{slug} is on {to}: {} rows, the same on both sides; writers waited {held} ms\n",
+                moved.rows
+            ))
         }
         FleetCommand::Export { slug, file } => export(&fleet, find(databases, &slug).await?.id, file).await,
-        FleetCommand::Import { file, slug } => {
+        FleetCommand::Import { file, slug, owner } => {
             let reader = tokio::fs::File::open(&file).await.map_err(|error| format!("{}: {error}", file.display()))?;
             let id = fleet.import(chunks(reader), &slug, ACTOR).await?;
+            adopt(assembled, id, owner).await?;
             print(&format!("{id}  {slug}\n"))
         }
-        FleetCommand::Clone { slug, copy } => {
+        FleetCommand::Clone { slug, copy, owner } => {
             let id = fleet.clone_tenant(find(databases, &slug).await?.id, &copy, ACTOR).await?;
+            adopt(assembled, id, owner).await?;
             print(&format!("{id}  {copy}\n"))
         }
         FleetCommand::Erase { slug, confirm } => {
@@ -185,7 +198,7 @@ pub async fn run(place: &Place, command: FleetCommand) -> Result<(), Failure> {
             print(&format!("{}\n", hitaji_tenancy::erase(&assembled.platform, &fleet, &tenant, physical, ACTOR).await?))
         }
         FleetCommand::Certificate { id } => {
-            let signed = fleet.certificate(id).await?.ok_or("there is no certificate for this id")?;
+            let signed = fleet.certificate(TenantId(id)).await?.ok_or("there is no certificate for this id")?;
             let readable = leaving::read_certificate(&signed, &fleet.public_keys().await?);
             print(&format!("{signed}\n{}\n", serde_json::to_string_pretty(&readable)?))
         }
@@ -194,6 +207,24 @@ pub async fn run(place: &Place, command: FleetCommand) -> Result<(), Failure> {
             print(&format!("{slug} seals by its data key {version} from now on\n"))
         }
     }
+}
+
+/// Gives an organisation that tenancy knows its owner.
+async fn adopt(assembled: &Assembled, id: TenantId, email: String) -> Result<(), Failure> {
+    let tenant = assembled.platform.databases().describe(id).await?;
+    let organisation = CreateOrganisation {
+        id,
+        name: tenant.name.clone(),
+        slug: Some(tenant.slug.clone()),
+        country: tenant.country.clone(),
+        currency: tenant.currency.clone(),
+        time_zone: tenant.time_zone.name().to_owned(),
+        products: tenant.products.clone(),
+    };
+    let adopt = Adopt { organisation, email };
+    let peers = assembled.platform.peers();
+    let asked = peers.ask("operator", "identity", Method::POST, "/identity/v1/adoptions", &adopt).await;
+    asked.map(|_: SignedUp| ()).map_err(told)
 }
 
 async fn backups(fleet: &Fleet, tenant: TenantId) -> Result<(), Failure> {
@@ -235,7 +266,10 @@ async fn export(fleet: &Fleet, tenant: TenantId, file: PathBuf) -> Result<(), Fa
     }
     let beside = PathBuf::from(format!("{}.proof", file.display()));
     std::fs::write(&beside, format!("{proof}\n"))?;
-    std::fs::write(PathBuf::from(format!("{}.keys", file.display())), serde_json::to_vec_pretty(&fleet.public_keys().await?)?)?;
+    std::fs::write(
+        PathBuf::from(format!("{}.keys", file.display())),
+        serde_json::to_vec_pretty(&fleet.public_keys().await?)?,
+    )?;
     print(&format!("{}\n", beside.display()))
 }
 
@@ -285,7 +319,10 @@ pub async fn keys(place: &Place, command: KeysCommand) -> Result<(), Failure> {
     match command {
         KeysCommand::Status => {
             let waiting = fleet.waiting_for_rewrap().await?;
-            print(&format!("master key {} seals; {waiting} things are sealed by an earlier one\n", databases.master().id()))
+            print(&format!(
+                "master key {} seals; {waiting} things are sealed by an earlier one\n",
+                databases.master().id()
+            ))
         }
         KeysCommand::RotateMaster => {
             source.add().await?;
@@ -310,7 +347,10 @@ pub async fn keys(place: &Place, command: KeysCommand) -> Result<(), Failure> {
         KeysCommand::ForgetOld => {
             let waiting = fleet.waiting_for_rewrap().await?;
             if waiting > 0 {
-                return Err(format!("{waiting} things are still sealed by an earlier key: run `hitaji keys rotate-master` first").into());
+                return Err(format!(
+                    "{waiting} things are still sealed by an earlier key: run `hitaji keys rotate-master` first"
+                )
+                .into());
             }
             source.forget_old()?;
             print("only the newest master key is left in the file\n")

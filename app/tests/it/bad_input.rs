@@ -266,7 +266,7 @@ async fn addresses_and_methods_that_are_not_there() {
         "/school/v2/students",
         "/school/v1",
         "/school/v1/students/x/y",
-        "/tenancy/v1/organisations",
+        "/tenancy/v1/organisation-states",
         "/identity/v1/operator-tokens",
     ] {
         let reply = owner.get(path).await;

@@ -17,3 +17,10 @@ async fn an_organisation_signs_up_a_teacher_marks_a_register_the_head_teacher_se
     let node = node();
     Up::start().await.run(&node, "golden-path.mjs").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_suspends_an_organisation_and_works_in_it_by_its_consent() {
+    need_chromium();
+    let node = node();
+    Up::start().await.run(&node, "console.mjs").await;
+}

@@ -59,7 +59,14 @@ async fn no_route_shows_or_changes_another_organisation() {
             format!("{} {}", reply.status, reply.body),
         );
         findings.check(reply.status != 500, "fails", &operation, reply.body.to_string());
-        if operation.is_on_a_record() && !refers_to_day_or_self(&operation) {
+        if operation.operator_scope().is_some() {
+            findings.check(
+                reply.status == 403,
+                "operators only",
+                &operation,
+                format!("{} {}", reply.status, reply.body),
+            );
+        } else if operation.is_on_a_record() && !refers_to_day_or_self(&operation) {
             findings.check(reply.status == 404, "not found", &operation, format!("{} {}", reply.status, reply.body));
         } else if operation.writes() && reply.status < 300 {
             findings.add("succeeds", &operation, format!("{} {}", reply.status, reply.body));

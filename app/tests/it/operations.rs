@@ -23,6 +23,11 @@ impl Operation {
         self.doc["x-scope"].as_str()
     }
 
+    /// What a person who runs the platform must be allowed.
+    pub fn operator_scope(&self) -> Option<&str> {
+        self.doc["x-operator"].as_str()
+    }
+
     pub fn is_public(&self) -> bool {
         self.doc["x-public"].is_string()
     }

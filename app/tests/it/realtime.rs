@@ -1,6 +1,7 @@
 //! Live topics under bad circumstances: a client that does not read, a token that expires, offsets of another life.
 use crate::polling::Polling;
 use chrono::TimeDelta;
+use hitaji_core::TenantId;
 use hitaji_testkit::{Client, TestApp, at};
 use serde_json::{Value, json};
 
@@ -8,6 +9,7 @@ const PUPILS: usize = 3;
 
 struct School {
     app: TestApp,
+    id: TenantId,
     owner: Client,
     stream: String,
     pupils: Vec<String>,
@@ -29,7 +31,7 @@ impl School {
         let sheet = owner.get(&format!("/school/v1/register-sheets/{stream}")).await.ok();
         let ids = sheet["pupils"].as_array().expect("pupils").iter();
         let pupils = ids.map(|pupil| pupil["student_id"].as_str().expect("an id").to_owned()).collect();
-        School { app, owner, stream, pupils }
+        School { app, id: organisation.id, owner, stream, pupils }
     }
 
     /// Makes another pupil late: a new version of today's register, and one event.
@@ -106,4 +108,16 @@ async fn an_expired_token_closes_the_socket() {
     }
     assert!(told, "the client was not told why");
     school.owner.get("/school/v1/streams").await.refused(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspension_closes_the_sockets_that_are_open() {
+    let school = School::start().await;
+    let (listener, ..) = school.listen(Value::Null).await;
+    let operator = school.app.operator("operator", "amina@hitaji.example").await;
+    let path = format!("/tenancy/v1/organisations/{}/suspend", school.id);
+    operator.post(&path, &json!({"reason": "to close its sockets"})).await.ok();
+    while let Some(packet) = listener.next_or_closed().await {
+        assert!(packet.contains("expired") || packet.starts_with('6'), "{packet}");
+    }
 }

@@ -11,6 +11,8 @@ pub struct World<'a> {
     pub app: &'a TestApp,
     pub organisation: Organisation,
     pub owner: Client,
+    /// Somebody who runs the platform.
+    pub operator: Client,
     /// Stands in every text, so that it can be found where it must not be.
     pub marker: &'static str,
     stream: String,
@@ -92,10 +94,12 @@ impl<'a> World<'a> {
     pub async fn new(app: &'a TestApp, name: &str, marker: &'static str) -> World<'a> {
         let organisation = app.organisation(name).await;
         let owner = app.owner(&organisation).await;
+        let operator = app.operator("owner", &format!("{}@platform.example", marker.to_lowercase())).await;
         let mut world = World {
             app,
             organisation,
             owner,
+            operator,
             marker,
             stream: String::new(),
             pupil: String::new(),
@@ -111,6 +115,85 @@ impl<'a> World<'a> {
         let register = world.register(119);
         world.owner.post_once("/school/v1/attendance-registers", "a-first-register", &register).await.ok();
         world
+    }
+
+    /// Who may do it: somebody of the organisation, or of the platform.
+    pub fn client(&self, operation: &Operation) -> &Client {
+        if operation.operator_scope().is_some() { &self.operator } else { &self.owner }
+    }
+
+    /// Another organisation in a state from which the action leads on.
+    async fn elsewhere(&self, serial: i64, action: &str) -> Organisation {
+        let made = self.app.organisation(&format!("{} Elsewhere {serial}", self.marker)).await;
+        if action == "resume" {
+            let path = format!("/tenancy/v1/organisations/{}/suspend", made.id);
+            self.operator.post(&path, &json!({"reason": "to be resumed"})).await.ok();
+        }
+        made
+    }
+
+    /// A request of the operator for access to an organisation; its path at the operator's side.
+    async fn support_grant(&self, organisation: &Organisation) -> String {
+        let path = format!("/tenancy/v1/organisations/{}/support-grants", organisation.id);
+        let body = json!({"reason": format!("{} asked", self.marker), "access": "read", "hours": 1});
+        let made = self.operator.post(&path, &body).await.ok();
+        format!("{path}/{}", made["id"].as_str().expect("an id"))
+    }
+
+    /// A request for access to this organisation; an earlier one that is open is ended.
+    async fn own_support_grant(&self) -> String {
+        let seen = self.owner.get("/tenancy/v1/support-grants").await.ok();
+        let open = |grant: &Value| ["requested", "granted"].iter().any(|state| grant["state"] == *state);
+        for grant in seen["data"].as_array().into_iter().flatten().filter(|grant| open(grant)) {
+            let path = format!("/tenancy/v1/support-grants/{}/end", grant["id"].as_str().expect("an id"));
+            self.owner.post(&path, &Value::Null).await.ok();
+        }
+        let path = self.support_grant(&self.organisation).await;
+        path.rsplit('/').next().expect("an id").to_owned()
+    }
+
+    async fn of_platform(&self, operation: &Operation, serial: i64) -> Option<Sample> {
+        let path = operation.path.as_str();
+        let (reason, marker) = (json!({"reason": format!("{} {serial}", self.marker)}), self.marker);
+        let sample = match path.strip_prefix("/tenancy/v1").unwrap_or(path) {
+            "/organisations/{id}" => Sample::at(&path.replace("{id}", &self.organisation.id.to_string())),
+            "/organisations/{id}/support-grants" if !operation.writes() => {
+                self.own_support_grant().await;
+                Sample::at(&path.replace("{id}", &self.organisation.id.to_string()))
+            }
+            "/organisations/{id}/support-grants" => {
+                let made = self.elsewhere(serial, "").await;
+                let body = json!({"reason": format!("{marker} {serial}"), "access": "read", "hours": 1});
+                Sample::json(path.replace("{id}", &made.id.to_string()), body)
+            }
+            _ if path.starts_with("/tenancy/v1/organisations/{id}/support-grants/{grant_id}") => {
+                let grant = self.support_grant(&self.elsewhere(serial, "").await).await;
+                let rest = path.rsplit("{grant_id}").next().unwrap_or_default();
+                let version = operation.writes().then_some(1);
+                Sample { version, ..Sample::at(&format!("{grant}{rest}")) }
+            }
+            _ if path.starts_with("/tenancy/v1/organisations/{id}/") => {
+                let action = path.rsplit('/').next().unwrap_or_default();
+                let made = self.elsewhere(serial, action).await;
+                Sample::json(path.replace("{id}", &made.id.to_string()), reason)
+            }
+            "/support-grants" => {
+                self.own_support_grant().await;
+                Sample::at(path)
+            }
+            _ if path.starts_with("/tenancy/v1/support-grants/{id}/") => {
+                let grant = self.own_support_grant().await;
+                Sample { version: Some(1), ..Sample::at(&path.replace("{id}", &grant)) }
+            }
+            "/identity/v1/support-tokens" => {
+                let grant = self.own_support_grant().await;
+                self.owner.post(&format!("/tenancy/v1/support-grants/{grant}/grant"), &Value::Null).await.ok();
+                Sample::json(path, json!({"grant_id": grant}))
+            }
+            "/operator-audit" => Sample::at(&format!("{path}?organisation={}", self.organisation.id)),
+            _ => return None,
+        };
+        Some(sample)
     }
 
     async fn first(&self, resource: &str) -> String {
@@ -210,6 +293,9 @@ impl<'a> World<'a> {
     async fn of_command(&self, operation: &Operation) -> Sample {
         let (marker, serial, path) = (self.marker, self.next(), operation.path.as_str());
         let name = operation.name();
+        if let Some(sample) = self.of_platform(operation, serial).await {
+            return sample;
+        }
         match name.split_once("/v1").map_or("", |(_, rest)| rest) {
             "/invitations/{id}" | "/invitations/{id}/resend" => {
                 let version = (operation.method != http::Method::GET).then_some(1);
@@ -303,6 +389,7 @@ impl<'a> World<'a> {
             ("identity.membership", "organisation_id"),
             ("identity.invitation", "organisation_id"),
             ("directory.tenant", "id"),
+            ("tenancy.support_grant", "organisation_id"),
         ] {
             let sql = format!(
                 "select md5(string_agg(line::text, ',' order by line::text)) as hash from {table} line where {column} = '{id}'"

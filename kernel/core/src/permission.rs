@@ -11,6 +11,15 @@ pub struct Permission {
     pub description: &'static str,
 }
 
+/// These numbers are permissions of the people who run the platform. No role of an organisation ever gives one, whatever
+/// its patterns say, and a token with one names no organisation.
+const OPERATOR_NUMBERS: std::ops::RangeInclusive<u16> = 16..=31;
+
+/// Whether the permission with this number is one of the people who run the platform.
+pub fn is_operators(number: u16) -> bool {
+    OPERATOR_NUMBERS.contains(&number)
+}
+
 /// A role as a product ships it.
 #[derive(Clone, Copy, Debug)]
 pub struct RoleTemplate {

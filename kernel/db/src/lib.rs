@@ -16,7 +16,7 @@ pub mod secrets;
 mod tx;
 
 pub use databases::{Databases, Settings, Wake};
-pub use directory::{NewTenant, Tenant, TenantState};
+pub use directory::{NewTenant, Search, Tenant, TenantState};
 pub use error::DbError;
 pub use governor::{Conn, Governor, GovernorLimits, GovernorStats};
 pub use keys::DataKeys;

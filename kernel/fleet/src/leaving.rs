@@ -125,7 +125,15 @@ impl Fleet {
             time_zone: from.time_zone.parse().map_err(|_| FleetError::Damaged("its time zone is unknown".into()))?,
             products: from.products.clone(),
         };
-        self.databases.intend(&new).await?;
+        match self.databases.intend(&new).await {
+            Err(error) if error.constraint() == Some("tenant_slug_key") => {
+                return Err(FleetError::Refused(format!("the short name {slug} is taken")));
+            }
+            Err(error) if error.constraint() == Some("tenant_slug_check") => {
+                return Err(FleetError::Refused("a short name is up to 40 small letters, digits and hyphens".into()));
+            }
+            other => other?,
+        }
         let mut conn = self.databases.control().await?;
         // Suspended until all is in: a half organisation is never opened.
         directory::set_state(&mut conn, id, TenantState::Suspended, Some("it is being taken in")).await?;
@@ -199,7 +207,7 @@ impl Fleet {
         for object in &objects {
             self.store.delete(&object.name).await?;
         }
-        self.vacuum_keys().await?;
+        self.clean_control(tenant).await?;
         let now = self.databases.clock().now();
         let certificate = Certificate {
             statement: "The data of this organisation was erased: its keys were destroyed, its databases dropped, its stored objects removed.".into(),
@@ -220,9 +228,18 @@ impl Fleet {
         Ok(signed)
     }
 
-    /// Deleted rows lie in the table's file until somebody cleans it.
-    async fn vacuum_keys(&self) -> Result<(), FleetError> {
+    /// What the control database still says of the tenant: events of other services, values in audit lines, stored answers.
+    /// Who did what and when stays. Deleted rows lie in the table's file until somebody cleans it.
+    async fn clean_control(&self, tenant: TenantId) -> Result<(), FleetError> {
         let mut conn = self.databases.admin(HOME_CLUSTER, self.databases.control_name()).await?;
+        for step in [
+            "delete from hitaji.outbox where data ->> 'tenant_id' = $1 and service <> 'tenancy'",
+            "delete from hitaji.idempotency where subject like $1 || '/%'",
+            "update hitaji.audit set before = null, after = null
+             where record_id::text = $1 or after ->> 'tenant_id' = $1 or after ->> 'organisation_id' = $1",
+        ] {
+            sqlx::query(step).bind(tenant.to_string()).execute(&mut *conn).await?;
+        }
         sqlx::raw_sql("vacuum directory.tenant_key").execute(&mut *conn).await?;
         conn.close();
         Ok(())

@@ -27,6 +27,13 @@ impl Answer {
         answer
     }
 
+    /// 202: it has begun and goes on after this answer.
+    pub fn accepted<T: Serialize + ?Sized>(body: &T) -> Answer {
+        let mut answer = Answer::ok(body);
+        answer.stored.status = 202;
+        answer
+    }
+
     /// 204.
     pub fn no_content() -> Answer {
         Answer::json(204, Vec::new())

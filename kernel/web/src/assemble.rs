@@ -98,6 +98,7 @@ pub fn assemble(
     }
     let consumers = services.iter().flat_map(|service| service.consumers).copied().collect();
     let relay = Relay::new(databases.clone(), consumers, parts.clone(), stamped);
+    parts.insert(relay.clone());
     let platform = Platform(Arc::new(PlatformInner {
         databases,
         registry,

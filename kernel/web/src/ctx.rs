@@ -2,7 +2,7 @@
 use crate::{Answer, Peer, Platform, Problem, Verified};
 use chrono::{DateTime, NaiveDate, Utc};
 use hitaji_bus::Parts;
-use hitaji_core::{AccountId, ErrorCode};
+use hitaji_core::{AccountId, ErrorCode, TenantId};
 use hitaji_db::{Begun, Conn, Databases, Home, IdempotencyKey, Scope, Tenant, Tx};
 use http::{HeaderMap, Method, Uri, header};
 use std::net::IpAddr;
@@ -160,17 +160,18 @@ impl Ctx {
     }
 
     fn actor(&self) -> String {
-        self.verified.subject.to_string()
+        self.verified.actor()
     }
 }
 
-/// Authority without an organisation: sign-up, sign-in, protocol endpoints, questions of other services.
+/// Authority without an organisation: sign-up, sign-in, protocol endpoints, operators, questions of other services.
 #[derive(Clone)]
 pub struct PlatformCtx {
     pub(crate) platform: Platform,
     pub(crate) request: Arc<Request>,
     pub(crate) service: &'static str,
     pub(crate) peer: Option<Peer>,
+    pub(crate) operator: Option<Arc<Verified>>,
 }
 
 impl PlatformCtx {
@@ -194,6 +195,15 @@ impl PlatformCtx {
         self.peer.as_ref()
     }
 
+    /// Who of the people that run the platform asks, on a route that is theirs.
+    pub fn operator(&self) -> Result<AccountId, Problem> {
+        Ok(self.operators_token()?.subject)
+    }
+
+    pub fn operators_token(&self) -> Result<&Verified, Problem> {
+        self.operator.as_deref().ok_or_else(|| Problem::internal("a handler wants an operator on another's route"))
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         self.platform.clock().now()
     }
@@ -202,10 +212,20 @@ impl PlatformCtx {
         Ok(self.platform.databases().control().await?)
     }
 
+    /// A transaction of an operator about one organisation, with their idempotency key.
+    pub async fn operator_tx(&self, tenant: TenantId) -> Result<Tx, Problem> {
+        let actor = self.operators_token()?.actor();
+        self.begin(&actor, Some(tenant)).await
+    }
+
     /// A transaction on the control database, in the name of `actor`.
     pub async fn tx(&self, actor: &str) -> Result<Tx, Problem> {
+        self.begin(actor, None).await
+    }
+
+    async fn begin(&self, actor: &str, tenant: Option<TenantId>) -> Result<Tx, Problem> {
         let conn = self.read().await?;
-        let scope = scope(&self.platform, &self.request, self.service, actor);
+        let scope = Scope { tenant, ..scope(&self.platform, &self.request, self.service, actor) };
         let key = self.request.idempotency_key()?.map(|key| IdempotencyKey {
             subject: format!("{}/{actor}", self.service),
             key: key.to_owned(),

@@ -3,12 +3,12 @@ use crate::ctx::insufficient;
 use crate::limits::Remaining;
 use crate::query::check_query;
 use crate::trace;
-use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route};
+use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route, Verified};
 use axum::extract::{ConnectInfo, MatchedPath, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
-use hitaji_core::{ErrorCode, new_id};
+use hitaji_core::{ErrorCode, is_operators, new_id};
 use hitaji_db::{Home, TenantState};
 use http::{HeaderValue, header};
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +16,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tracing::{Level, error, event, info};
+use uuid::Uuid;
+
+/// For what changes an organisation, an operator must have proven who they are within this time.
+const RECENT_SIGN_IN_S: i64 = 15 * 60;
 
 /// What a route's guard must know.
 pub(crate) struct Rule {
@@ -34,7 +38,7 @@ pub(crate) struct Rule {
 impl Rule {
     pub fn new(service: &crate::Service, route: &Route, platform: &Platform) -> Result<Rule, String> {
         let permission = match route.access {
-            Access::Scope(scope) => Some(
+            Access::Scope(scope) | Access::Operator(scope) => Some(
                 platform
                     .registry()
                     .number(scope)
@@ -42,6 +46,9 @@ impl Rule {
             ),
             _ => None,
         };
+        if permission.is_some_and(|number| is_operators(number) != matches!(route.access, Access::Operator(_))) {
+            return Err(format!("{} {} mixes operators and members", route.method, route.path));
+        }
         Ok(Rule {
             service: service.name,
             product: service.product,
@@ -181,13 +188,19 @@ async fn admit(
     remaining: &mut Option<Remaining>,
 ) -> Result<(), Problem> {
     let authorization = state.header(header::AUTHORIZATION);
+    let token = || {
+        let missing = || Problem::new(ErrorCode::Unauthenticated, "Send an access token.");
+        authorization.and_then(bearer).ok_or_else(missing)
+    };
+    let mut operator = None;
     let peer = match rule.access {
         Access::Scope(_) | Access::Member(_) => {
-            let token = authorization
-                .and_then(bearer)
-                .ok_or_else(|| Problem::new(ErrorCode::Unauthenticated, "Send an access token."))?;
-            let ctx = authorise(platform, rule, state, token, remaining).await?;
+            let ctx = authorise(platform, rule, state, token()?, remaining).await?;
             request.extensions_mut().insert(ctx);
+            None
+        }
+        Access::Operator(scope) => {
+            operator = Some(authorise_operator(platform, scope, rule.permission, token()?, remaining).await?);
             None
         }
         Access::Public(_) => None,
@@ -207,8 +220,9 @@ async fn admit(
             "Send an Idempotency-Key header, for example a new UUID, and the same one when you repeat the request.",
         ));
     }
-    if matches!(rule.access, Access::Public(_) | Access::Peer(_)) {
-        let ctx = PlatformCtx { platform: platform.clone(), request: state.clone(), service: rule.service, peer };
+    if matches!(rule.access, Access::Public(_) | Access::Peer(_) | Access::Operator(_)) {
+        let ctx =
+            PlatformCtx { platform: platform.clone(), request: state.clone(), service: rule.service, peer, operator };
         request.extensions_mut().insert(ctx);
     }
     Ok(())
@@ -227,10 +241,7 @@ async fn authorise(
     };
     let tenant = platform.databases().describe(tenant_id).await?;
     if tenant.state != TenantState::Active {
-        return Err(Problem::new(
-            ErrorCode::OrganisationInactive,
-            format!("The organisation is {}.", tenant.state.as_str()),
-        ));
+        return Err(Problem::new(ErrorCode::OrganisationInactive, inactive(tenant.state)));
     }
     if rule.product && !tenant.products.iter().any(|product| product == rule.service) {
         return Err(Problem::new(
@@ -255,6 +266,50 @@ async fn authorise(
         service: rule.service,
         home: rule.home,
     })
+}
+
+/// Somebody who runs the platform: a token without an organisation, with the permission, and for more than looking
+/// from a recent sign-in.
+async fn authorise_operator(
+    platform: &Platform,
+    scope: &'static str,
+    permission: Option<u16>,
+    token: &str,
+    remaining: &mut Option<Remaining>,
+) -> Result<Arc<Verified>, Problem> {
+    let verified = platform.verify(token).await?;
+    // All operators together are one organisation to the limits.
+    let (left, outcome) = platform.0.limits.check(verified.tenant.map_or(Uuid::nil(), |id| id.0), verified.subject.0);
+    *remaining = Some(left);
+    outcome?;
+    if verified.tenant.is_some() || !permission.is_some_and(|number| verified.permissions.contains(number)) {
+        let mut problem = insufficient(scope);
+        problem.detail = format!("Only people who run this platform may do this, with the permission {scope}.");
+        return Err(problem);
+    }
+    let looks = scope.ends_with(":read") || scope.ends_with(":use");
+    let age = verified.auth_time.map(|at| platform.clock().now().timestamp() - at);
+    if !looks && age.is_none_or(|age| age > RECENT_SIGN_IN_S) {
+        let detail = "This asks for a sign-in of the last 15 minutes. Sign in again, then repeat it.";
+        return Err(Problem::new(ErrorCode::Unauthenticated, detail).with("max_age", RECENT_SIGN_IN_S));
+    }
+    Ok(verified)
+}
+
+/// What members are told while their organisation cannot be used.
+fn inactive(state: TenantState) -> &'static str {
+    match state {
+        TenantState::Suspended => {
+            "Your organisation is suspended for now. Its data is kept as it is; the people who run this platform can say more."
+        }
+        TenantState::Archived => {
+            "Your organisation is archived. Its data is kept; the people who run this platform can open it again."
+        }
+        TenantState::Erasing | TenantState::Erased => "Your organisation and its data are being erased, or are gone.",
+        TenantState::Provisioning | TenantState::Active => {
+            "Your organisation is being prepared; try again in a moment."
+        }
+    }
 }
 
 fn bearer(value: &str) -> Option<&str> {

@@ -68,6 +68,10 @@ fn operation(service: &Service, route: &Route, path: &str, generator: &mut Schem
             operation["security"] = json!([{"oauth": [scope]}]);
             operation["x-scope"] = json!(scope);
         }
+        Access::Operator(scope) => {
+            operation["security"] = json!([{"oauth": [scope]}]);
+            operation["x-operator"] = json!(scope);
+        }
         Access::Member(reason) => {
             operation["security"] = json!([{"oauth": []}]);
             operation["x-member"] = json!(reason);

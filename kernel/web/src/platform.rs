@@ -4,7 +4,7 @@ use crate::limits::Limits;
 use crate::token::TokenCache;
 use crate::{Peers, Service, Topic};
 use hitaji_bus::Parts;
-use hitaji_core::{Clock, Config, PermissionSet, RoleTemplate};
+use hitaji_core::{Clock, Config, PermissionSet, RoleTemplate, is_operators};
 use hitaji_db::{Databases, Place};
 use moka::sync::Cache;
 use std::collections::HashMap;
@@ -82,13 +82,13 @@ impl Registry {
         self.0.services.iter().flat_map(|service| service.roles)
     }
 
-    /// What a role may do, over all services that say something of it.
+    /// What a role may do in an organisation, over all services that say something of it.
     pub fn role_permissions(&self, key: &str) -> PermissionSet {
         let mut set = PermissionSet::default();
         for role in self.roles().filter(|role| role.key == key) {
             for pattern in role.scopes {
                 let prefix = pattern.strip_suffix('*');
-                for (scope, number) in self.scopes() {
+                for (scope, number) in self.scopes().filter(|(_, number)| !is_operators(*number)) {
                     if prefix.map_or(scope == *pattern, |prefix| scope.starts_with(prefix)) {
                         set.insert(number);
                     }

@@ -139,6 +139,12 @@ impl Problem {
     /// RFC 6750 section 3.
     fn challenge(&self) -> Option<HeaderValue> {
         match self.code {
+            // RFC 9470 section 3.
+            ErrorCode::Unauthenticated if self.extra.contains_key("max_age") => {
+                let age = self.extra.get("max_age").and_then(Value::as_i64).unwrap_or_default();
+                let text = format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{age}\"");
+                HeaderValue::from_str(&text).ok()
+            }
             ErrorCode::Unauthenticated if self.extra.contains_key("reason") => {
                 Some(HeaderValue::from_static("Bearer realm=\"hitaji\", error=\"invalid_token\""))
             }

@@ -13,6 +13,9 @@ pub enum Access {
     Scope(&'static str),
     /// Any token of an organisation; the text says why no permission is asked.
     Member(&'static str),
+    /// A token of somebody who runs the platform that carries this permission. What is not a `:read` or `:use` asks
+    /// for a recent sign-in.
+    Operator(&'static str),
     /// Nobody needs to be signed in; the text says why.
     Public(&'static str),
     /// Only other services of the platform; the text says for what.

@@ -1,5 +1,5 @@
 //! Access tokens (RFC 9068): checked once per token, then known by their hash until they expire.
-use crate::{Platform, Problem};
+use crate::{Denylist, Platform, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hitaji_core::{AccountId, ErrorCode, PermissionSet, TenantId};
@@ -39,6 +39,9 @@ pub struct Claims {
     pub roles: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub auth_time: Option<i64>,
+    /// The consent of the organisation by which an operator works in it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub support: Option<Uuid>,
 }
 
 /// What a good token says.
@@ -50,8 +53,27 @@ pub struct Verified {
     pub client_id: String,
     pub scope: String,
     pub permissions: PermissionSet,
+    /// When the person proved who they are; seconds since 1970.
+    pub auth_time: Option<i64>,
+    /// The consent of the organisation by which an operator works in it.
+    pub support: Option<Uuid>,
     /// Seconds since 1970.
     pub expires_at: i64,
+}
+
+impl Verified {
+    /// Whether the session it hangs on, or the consent, has ended.
+    pub fn is_denied(&self, denylist: &Denylist) -> bool {
+        [self.session, self.support].iter().flatten().any(|id| denylist.contains(*id))
+    }
+
+    /// Who stands in audit lines and events: somebody of the organisation, or somebody who runs the platform.
+    pub fn actor(&self) -> String {
+        match (self.tenant, self.support) {
+            (None, _) | (_, Some(_)) => format!("operator:{}", self.subject),
+            (Some(_), None) => self.subject.to_string(),
+        }
+    }
 }
 
 pub(crate) type TokenCache = Cache<[u8; 32], Arc<Verified>>;
@@ -81,7 +103,7 @@ impl Platform {
             self.0.tokens.invalidate(&hash);
             return Err(invalid("expired"));
         }
-        if verified.session.is_some_and(|session| self.0.denylist.contains(session)) {
+        if verified.is_denied(&self.0.denylist) {
             return Err(invalid("signed out"));
         }
         Ok(verified)
@@ -108,6 +130,8 @@ impl Platform {
             client_id: claims.client_id,
             scope: claims.scope,
             permissions,
+            auth_time: claims.auth_time,
+            support: claims.support,
             expires_at: claims.exp,
         })
     }

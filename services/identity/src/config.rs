@@ -64,9 +64,9 @@ impl std::fmt::Debug for ConfiguredClient {
 }
 
 impl Settings {
-    /// Our own web client and the configured ones; the reason where one cannot be.
+    /// Our own web clients and the configured ones; the reason where one cannot be.
     pub fn clients(&self, origin: &str) -> Result<Vec<Client>, String> {
-        let mut clients = vec![Client::web(origin)];
+        let mut clients = vec![Client::web(origin), Client::console(origin)];
         for configured in &self.clients {
             let secret = match (&configured.secret, &configured.secret_env) {
                 (Some(secret), _) => Some(secret.clone()),
@@ -82,6 +82,7 @@ impl Settings {
                 redirect_uris: configured.redirect_uris.clone(),
                 post_logout_redirect_uris: configured.post_logout_redirect_uris.clone(),
                 refresh: configured.refresh,
+                operators: false,
                 scopes: configured.scopes.clone(),
             };
             client.check().map_err(|reason| format!("client {}: {reason}", client.id))?;

@@ -6,6 +6,7 @@ use crate::pages;
 use crate::store::{account, invitation, organisation, reset};
 use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
 use hitaji_contracts::identity::{InvitationSent, PasswordResetRequested, SessionEnded};
+use hitaji_contracts::tenancy::{OrganisationErasing, SupportEnded};
 use hitaji_core::Event as _;
 use hitaji_db::Home;
 use lettre::message::{Mailbox, MultiPart};
@@ -32,7 +33,31 @@ pub const CONSUMERS: &[Consumer] = &[
         home: Home::Control,
         handle: |delivery| -> Handled<'_> { Box::pin(deny_session(delivery)) },
     },
+    Consumer {
+        name: "identity.support_denylist",
+        service: "identity",
+        source: "tenancy",
+        types: &[SupportEnded::TYPE],
+        source_home: Home::Control,
+        home: Home::Control,
+        handle: |delivery| -> Handled<'_> { Box::pin(deny_support(delivery)) },
+    },
+    Consumer {
+        name: "identity.erasure",
+        service: "identity",
+        source: "tenancy",
+        types: &[OrganisationErasing::TYPE],
+        source_home: Home::Control,
+        home: Home::Control,
+        handle: |delivery| -> Handled<'_> { Box::pin(forget_organisation(delivery)) },
+    },
 ];
+
+/// Of an organisation that is erased nothing is kept but the accounts of its people.
+async fn forget_organisation(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
+    let Some(erasing) = delivery.event.decode::<OrganisationErasing>() else { return Ok(()) };
+    Ok(organisation::forget(delivery.tx, erasing?.tenant_id.0, delivery.event.time).await?)
+}
 
 /// Sends mail by SMTP.
 pub struct Mailer {
@@ -99,6 +124,10 @@ async fn send_invitation(
     else {
         return Ok(());
     };
+    if provider.is_neutralised(invitation.organisation_id).await? {
+        tracing::info!(invitation = %invitation.id, "nothing leaves a copy of an organisation: the mail is not sent");
+        return Ok(());
+    }
     let wish = organisation::wish(delivery.tx, invitation.organisation_id).await?;
     let inviter = account::find(delivery.tx, invitation.invited_by).await?;
     let token = link::seal(&provider.master, LinkKind::Invitation, invitation.id, invitation.counter);
@@ -164,6 +193,14 @@ async fn post(provider: &Provider, letter: &Letter<'_>) -> Result<(), ConsumerEr
 async fn deny_session(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
     if let Some(event) = delivery.event.decode::<SessionEnded>() {
         delivery.parts.get::<Provider>().denylist.deny(event?.session_id);
+    }
+    Ok(())
+}
+
+/// The organisation took its consent back: tokens that are out are worth nothing from now on.
+async fn deny_support(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
+    if let Some(event) = delivery.event.decode::<SupportEnded>() {
+        delivery.parts.get::<Provider>().denylist.deny(event?.grant_id);
     }
     Ok(())
 }

@@ -34,12 +34,26 @@ const ROLES: &[RoleTemplate] = &[RoleTemplate {
     scopes: &["*"],
 }];
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    service: "identity",
-    home: Home::Control,
-    version: 1,
-    sql: include_str!("../migrations/0001_identity.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 1,
+        sql: include_str!("../migrations/0001_identity.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 2,
+        sql: include_str!("../migrations/0002_operators.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 3,
+        sql: include_str!("../migrations/0003_erasure.sql"),
+    },
+];
 
 pub fn service() -> Service {
     Service {

@@ -2,13 +2,13 @@
 use crate::config::Settings;
 use hitaji_bus::{Offset, head, since};
 use hitaji_core::{CloudEvent, TenantId};
-use hitaji_db::{DbError, Place};
+use hitaji_db::{DbError, Place, TenantState};
 use hitaji_web::{Denylist, Platform, Topic, Verified};
 use serde::Serialize;
 use socketioxide::SendError;
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::Sid;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -270,12 +270,13 @@ impl Hub {
         }
     }
 
-    /// Closes sockets whose token expired or whose session ended.
+    /// Closes sockets whose token expired, whose session ended, or whose organisation is not active any more.
     async fn close_expired(&self) {
         let now = self.platform.clock().now().timestamp();
+        let inactive = self.inactive().await;
         let ended = |member: &&Member| {
-            let signed_out = member.verified.session.is_some_and(|session| self.denylist.contains(session));
-            signed_out || member.verified.expires_at <= now
+            let denied = member.verified.is_denied(&self.denylist);
+            denied || member.verified.expires_at <= now || inactive.contains(&member.tenant)
         };
         let expired: Vec<Member> = self.lock_members().values().filter(ended).cloned().collect();
         for member in expired {
@@ -285,6 +286,19 @@ impl Hub {
             close(member.socket);
             self.leave(id).await;
         }
+    }
+
+    /// Organisations of connected sockets that nobody may work in now. What cannot be read is looked at next time.
+    async fn inactive(&self) -> HashSet<TenantId> {
+        let connected: HashSet<TenantId> = self.lock_members().values().map(|member| member.tenant).collect();
+        let mut inactive = HashSet::new();
+        for id in connected {
+            let tenant = self.platform.databases().describe(id).await;
+            if tenant.is_ok_and(|tenant| tenant.state != TenantState::Active) {
+                inactive.insert(id);
+            }
+        }
+        inactive
     }
 
     fn may_hear(&self, verified: &Verified, topic: &Topic) -> bool {

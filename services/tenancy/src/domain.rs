@@ -1,4 +1,7 @@
 //! Rules for what an organisation may be called, where it is and what it uses.
+pub mod lifecycle;
+pub mod support;
+
 use chrono_tz::Tz;
 use hitaji_core::FieldError;
 use iso_currency::Currency;

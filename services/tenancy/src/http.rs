@@ -1,3 +1,8 @@
 //! Commands and questions about organisations.
 pub mod create_organisation;
+pub mod erasure;
+pub mod exports;
+pub mod operator;
 pub mod organisation;
+pub mod support_grants;
+pub mod support_questions;

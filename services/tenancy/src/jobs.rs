@@ -1,9 +1,11 @@
 //! Periodic work: keep databases ready, remove orphans, finish what a crash interrupted, back up and prove, ship journals.
 use crate::config::Backups;
 use crate::http::create_organisation::complete;
+use crate::http::support_grants::write_down_expired;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use hitaji_bus::JobContext;
+use hitaji_db::{Begun, DbError, Scope, Tx};
 use hitaji_fleet::Fleet;
 
 /// Younger half-made things may belong to a sign-up under way.
@@ -33,6 +35,30 @@ pub fn reap(context: JobContext) -> Outcome {
             tracing::info!(dropped, "removed databases that no organisation uses");
         }
         Ok(())
+    })
+}
+
+/// Writes down which accesses time has ended; that they are worth nothing is so without it.
+pub fn expire_support(context: JobContext) -> Outcome {
+    Box::pin(async move {
+        let databases = &context.databases;
+        let scope = Scope {
+            tenant: None,
+            service: "tenancy",
+            actor: "service:tenancy".to_owned(),
+            request_id: None,
+            traceparent: None,
+            at: databases.clock().now(),
+        };
+        let work = async {
+            let conn = databases.control().await?;
+            if let Begun::Fresh(mut tx) = Tx::begin(conn, scope, None, databases.wake().clone()).await? {
+                write_down_expired(&mut tx, databases.clock().now()).await?;
+                tx.commit(None).await?;
+            }
+            Ok::<_, DbError>(())
+        };
+        work.await.map_err(|error| error.to_string())
     })
 }
 

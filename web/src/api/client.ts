@@ -19,13 +19,21 @@ export interface Options {
 }
 export interface Answer<T> { status: number; body: T }
 
-export async function request<T>(path: string, options: Options = {}): Promise<Answer<T>> {
-  await session.whenReady();
-  let response = await attempt(path, options, session.token());
+/** In whose name requests are sent: somebody of an organisation, or somebody who runs the platform. */
+export interface Authority { whenReady(): Promise<void>; token(): string | null; renew(): Promise<void> }
+
+export const request = <T>(path: string, options: Options = {}): Promise<Answer<T>> => requestAs<T>(session, path, options);
+
+export async function requestAs<T>(authority: Authority, path: string, options: Options = {}): Promise<Answer<T>> {
+  await authority.whenReady();
+  let response = await attempt(path, options, authority.token());
   if (response.status === 401) {
+    const refused = await problemOf(response);
+    // What asks for a fresh sign-in of the person is not helped by a renewal (RFC 9470).
+    if (refused.body.max_age !== undefined) throw refused;
     // One renewal, one retry: a token may have expired while the phone slept.
-    await session.renew();
-    response = await attempt(path, options, session.token());
+    await authority.renew();
+    response = await attempt(path, options, authority.token());
   }
   if (response.ok) {
     const text = await readText(response);

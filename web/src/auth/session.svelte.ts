@@ -13,11 +13,24 @@ import { profileStore, tokenBinding, type Profile } from './profile';
 export type Status = 'starting' | 'connecting' | 'offline' | 'signed_in' | 'unreachable' | 'failed';
 
 const RETRY_MS = 15_000;
+/** Tokens of support live five minutes at most. */
+const SUPPORT_RENEWAL_MS = 4 * 60_000;
+const SUPPORT_KEY = 'hitaji.support';
+
+/** An organisation that let somebody in who runs the platform; kept for this tab only. */
+export interface Support { grant: string; organisation: string; until: string }
+
+export const supportOfThisTab = {
+  get: (): Support | null => JSON.parse(sessionStorage.getItem(SUPPORT_KEY) ?? 'null') as Support | null,
+  set: (support: Support) => sessionStorage.setItem(SUPPORT_KEY, JSON.stringify(support)),
+  clear: () => sessionStorage.removeItem(SUPPORT_KEY),
+};
 
 class Session {
   status = $state<Status>('starting');
   profile = $state.raw<Profile | null>(null);
   failure = $state<string | null>(null);
+  support = $state.raw<Support | null>(null);
 
   #manager!: UserManager;
   #user: User | null = null;
@@ -25,12 +38,14 @@ class Session {
   #ready: { promise: Promise<void>; resolve: () => void } = deferred();
   #listeners = new Set<() => void>();
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #supportToken: string | null = null;
+  #supportSource: (() => Promise<string>) | null = null;
 
   get me(): Me | null { return this.profile?.me ?? null }
   can = (permission: string): boolean => this.me?.permissions.includes(permission) ?? false;
 
   /** The token in use, for the API client and the socket. */
-  token = (): string | null => this.#user?.access_token ?? null;
+  token = (): string | null => this.#supportToken ?? this.#user?.access_token ?? null;
 
   /** Waits for the sign-in in progress; without a network it fails at once. */
   async whenReady(): Promise<void> {
@@ -58,6 +73,20 @@ class Session {
     await this.#signInSilently();
   }
 
+  /** Works in an organisation by its consent. Nobody is kept as known on this device, and it ends with the consent. */
+  async startSupport(support: Support, source: () => Promise<string>): Promise<void> {
+    this.support = support;
+    this.#supportSource = source;
+    await this.renew();
+  }
+
+  async leaveSupport(): Promise<void> {
+    supportOfThisTab.clear();
+    await forgetKeptPages();
+    location.assign(`/console/organisations/${this.support?.organisation ?? ''}`);
+    await new Promise(() => undefined);
+  }
+
   /** Tries again after a failed start or when the network is back. */
   async reconnect(): Promise<void> {
     clearTimeout(this.#retry);
@@ -75,6 +104,7 @@ class Session {
   }
 
   signIn(prompt?: 'select_account'): Promise<void> {
+    if (this.support) return this.leaveSupport();
     const here = location.pathname === '/callback' ? '/' : location.pathname + location.search;
     return this.#manager.signinRedirect({
       prompt,
@@ -84,6 +114,7 @@ class Session {
   }
 
   async signOut(): Promise<void> {
+    if (this.support) return this.leaveSupport();
     await Promise.all([profileStore.clear(), forgetKeptPages()]);
     const id_token_hint = this.#user?.id_token;
     await this.#manager.signoutRedirect({ id_token_hint });
@@ -91,12 +122,31 @@ class Session {
 
   /** Reads name, roles and permissions again, after a change of the organisation's settings. */
   async refreshMe(): Promise<void> {
-    if (!this.profile || !this.#user) return;
-    this.profile = { ...this.profile, me: await fetchMe(this.#user.access_token) };
-    await profileStore.save(this.profile).catch(() => undefined);
+    const token = this.token();
+    if (!this.profile || !token) return;
+    this.profile = { ...this.profile, me: await fetchMe(token) };
+    if (!this.support) await profileStore.save(this.profile).catch(() => undefined);
+  }
+
+  async #renewSupport(source: () => Promise<string>): Promise<void> {
+    try {
+      this.#supportToken = await source();
+      const me = this.me ?? (await fetchMe(this.#supportToken));
+      this.profile = { ...tokenBinding(this.#supportToken), me, saved_at: new Date().toISOString() };
+    } catch (error) {
+      // The consent is over, or was taken back.
+      if (error instanceof Problem && error.status < 500) await this.leaveSupport();
+      throw new NetworkError(error);
+    }
+    this.status = 'signed_in';
+    this.#ready.resolve();
+    this.#listeners.forEach((listener) => listener());
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.renew().catch(() => undefined), SUPPORT_RENEWAL_MS);
   }
 
   async #renewNow(): Promise<void> {
+    if (this.#supportSource) return this.#renewSupport(this.#supportSource);
     try {
       const user = await this.#manager.signinSilent({ extraQueryParams: this.#organisationHint() });
       await this.#accept(user);

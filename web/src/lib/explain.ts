@@ -22,6 +22,7 @@ export function explain(error: unknown): Explanation {
 }
 
 function titleOf(problem: Problem): string {
+  if (problem.code === 'organisation_inactive') return t('error_inactive');
   switch (problem.status) {
     case 403: return t('error_forbidden');
     case 404: return t('error_missing');
@@ -36,6 +37,7 @@ function titleOf(problem: Problem): string {
 function adviceOf(problem: Problem): string {
   if (problem.status >= 500) return t('error_server_advice');
   if (problem.status === 429) return t('error_busy_advice', { seconds: problem.retryAfterSeconds ?? 30 });
+  if (problem.code === 'organisation_inactive') return t('error_inactive_advice');
   if (problem.status === 403) return t('error_forbidden_advice');
   if (problem.status === 404) return t('error_missing_advice');
   return problem.body.detail ?? t('error_unknown_advice');

@@ -3,8 +3,8 @@ pub mod cluster;
 pub mod database;
 pub mod operation;
 
-use crate::DbError;
 use crate::catalogue::Catalogue;
+use crate::{Databases, DbError};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use hitaji_core::TenantId;
@@ -37,6 +37,11 @@ impl TenantState {
     }
 
     fn parse(text: &str) -> Result<TenantState, DbError> {
+        TenantState::named(text).ok_or_else(|| DbError::Invalid(format!("unknown organisation state {text}")))
+    }
+
+    /// The state with this name.
+    pub fn named(text: &str) -> Option<TenantState> {
         [
             TenantState::Provisioning,
             TenantState::Active,
@@ -47,7 +52,6 @@ impl TenantState {
         ]
         .into_iter()
         .find(|state| state.as_str() == text)
-        .ok_or_else(|| DbError::Invalid(format!("unknown organisation state {text}")))
     }
 }
 
@@ -331,4 +335,49 @@ pub async fn newest_schema(conn: &mut PgConnection) -> Result<Option<String>, Db
     Ok(sqlx::query_scalar("select fingerprint from directory.schema order by place desc limit 1")
         .fetch_optional(conn)
         .await?)
+}
+
+/// Which organisations somebody who runs the platform looks for.
+#[derive(Clone, Debug, Default)]
+pub struct Search<'a> {
+    /// Part of the name or short name, or the id.
+    pub text: Option<&'a str>,
+    pub state: Option<&'a str>,
+    /// Only those made before this one.
+    pub before: Option<TenantId>,
+    pub limit: i64,
+}
+
+impl Databases {
+    /// Organisations, newest first.
+    pub async fn search(&self, wanted: &Search<'_>) -> Result<Vec<Tenant>, DbError> {
+        let mut conn = self.control().await?;
+        let rows: Vec<TenantRow> = sqlx::query_as(
+            "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
+             from directory.tenant
+             where ($1::text is null or strpos(lower(name), lower($1)) > 0 or strpos(slug, lower($1)) > 0 or id::text = lower($1))
+               and ($2::text is null or state = $2) and ($3::uuid is null or id < $3)
+             order by id desc limit $4",
+        )
+        .bind(wanted.text)
+        .bind(wanted.state)
+        .bind(wanted.before.map(|id| id.0))
+        .bind(wanted.limit)
+        .fetch_all(&mut *conn)
+        .await?;
+        conn.release();
+        rows.into_iter().map(Tenant::try_from).collect()
+    }
+
+    /// The organisation as it is now, locked until the transaction ends.
+    pub async fn lock(&self, conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
+        let row: Option<TenantRow> = sqlx::query_as(
+            "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
+             from directory.tenant where id = $1 for update",
+        )
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await?;
+        row.map(Tenant::try_from).transpose()
+    }
 }

@@ -131,3 +131,22 @@ pub async fn cancel(conn: &mut PgConnection, id: Uuid) -> Result<bool, DbError> 
         .await?;
     Ok(changed.rows_affected() == 1)
 }
+
+/// The latest work on a tenant, newest first.
+pub async fn of_tenant(conn: &mut PgConnection, tenant: TenantId, limit: i64) -> Result<Vec<Operation>, DbError> {
+    Ok(sqlx::query_as(
+        "select id, kind, tenant_id, state, step, done, total, detail, error, actor, started_at, updated_at, finished_at
+         from directory.operation where tenant_id = $1 order by started_at desc limit $2",
+    )
+    .bind(tenant.0)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+pub async fn is_running(conn: &mut PgConnection, tenant: TenantId) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar("select exists (select from directory.operation where tenant_id = $1 and state = 'running')")
+        .bind(tenant.0)
+        .fetch_one(conn)
+        .await?)
+}

@@ -4,6 +4,8 @@ use url::{Host, Url};
 
 /// Our own browser application: public, with PKCE, without refresh tokens.
 pub const WEB_CLIENT: &str = "hitaji-web";
+/// Our own page for the people who run the platform: the one client whose tokens name no organisation.
+pub const CONSOLE_CLIENT: &str = "hitaji-console";
 
 /// An application.
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
     pub refresh: bool,
+    /// Only operators get its tokens, and in no organisation.
+    pub operators: bool,
     /// Permissions it may ever get; none means all.
     pub scopes: Option<Vec<String>>,
 }
@@ -27,7 +31,19 @@ impl Client {
             redirect_uris: vec![format!("{origin}/callback"), format!("{origin}/silent-callback")],
             post_logout_redirect_uris: vec![format!("{origin}/")],
             refresh: false,
+            operators: false,
             scopes: None,
+        }
+    }
+
+    /// `hitaji-console` of this platform.
+    pub fn console(origin: &str) -> Client {
+        Client {
+            id: CONSOLE_CLIENT.into(),
+            redirect_uris: vec![format!("{origin}/console/callback"), format!("{origin}/silent-callback")],
+            post_logout_redirect_uris: vec![format!("{origin}/console")],
+            operators: true,
+            ..Client::web(origin)
         }
     }
 

@@ -2,6 +2,7 @@
 pub mod account;
 pub mod client;
 pub mod link;
+pub mod operator;
 pub mod pkce;
 pub mod place;
 pub mod refresh;

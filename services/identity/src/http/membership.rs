@@ -39,6 +39,20 @@ pub async fn of(ctx: &PlatformCtx, account_id: Uuid) -> Result<Vec<Belonging>, P
     Ok(belongings)
 }
 
+/// Whether the person belongs to an organisation that is suspended or archived.
+pub async fn has_inactive(ctx: &PlatformCtx, account_id: Uuid) -> Result<bool, Problem> {
+    let mut conn = ctx.read().await?;
+    let memberships = organisation::memberships(&mut conn, account_id).await?;
+    conn.release();
+    for membership in memberships.into_iter().filter(|membership| membership.ready) {
+        let tenant = ctx.databases().describe(TenantId(membership.organisation_id)).await?;
+        if matches!(tenant.state, TenantState::Suspended | TenantState::Archived) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The organisation, if the person can work in it.
 pub async fn at(
     ctx: &PlatformCtx,

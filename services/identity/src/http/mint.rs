@@ -3,11 +3,11 @@ use crate::domain::client::Client;
 use crate::domain::scope::{Asked, Granted};
 use crate::http::keys::KeySet;
 use crate::http::provider::Provider;
+use crate::http::standing::Standing;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use hitaji_core::new_id;
-use hitaji_db::Tenant;
 use hitaji_db::secrets::sha256;
 use hitaji_web::{Claims, TOKEN_AUDIENCE};
 use serde_json::{Map, Value, json};
@@ -19,8 +19,7 @@ pub const ACCESS_LIFETIME_S: i64 = 300;
 /// Whom a token is for.
 pub struct Bearer<'a> {
     pub account_id: Uuid,
-    pub tenant: &'a Tenant,
-    pub roles: &'a [String],
+    pub standing: &'a Standing,
     pub client: &'a Client,
     /// As requested.
     pub scope: &'a str,
@@ -33,6 +32,8 @@ pub struct Minted {
     pub access_token: String,
     pub scope: String,
     pub granted: Granted,
+    /// Seconds since 1970.
+    pub expires_at: i64,
 }
 
 /// What an ID token says beyond what the access token does.
@@ -49,8 +50,8 @@ impl Provider {
         self.catalogue.grant(&Asked {
             requested: bearer.scope,
             client: bearer.client,
-            roles: self.role_permissions(bearer.roles),
-            products: &bearer.tenant.products,
+            roles: bearer.standing.permissions(self),
+            products: bearer.standing.tenant().map_or(&[], |tenant| &tenant.products),
         })
     }
 
@@ -58,6 +59,9 @@ impl Provider {
     pub fn access_token(&self, keys: &KeySet, bearer: &Bearer<'_>, now: DateTime<Utc>) -> Result<Minted, String> {
         let granted = self.granted(bearer);
         let claims = self.catalogue.claims(&granted);
+        let support = bearer.standing.support();
+        let expires_at = now.timestamp() + ACCESS_LIFETIME_S;
+        let expires_at = support.map_or(expires_at, |support| expires_at.min(support.until.timestamp()));
         let claims = Claims {
             iss: self.origin.clone(),
             aud: TOKEN_AUDIENCE.to_owned(),
@@ -65,16 +69,17 @@ impl Provider {
             client_id: bearer.client.id.clone(),
             jti: new_id(),
             iat: now.timestamp(),
-            exp: now.timestamp() + ACCESS_LIFETIME_S,
+            exp: expires_at,
             scope: claims.scope,
             perm: claims.perm,
-            org_id: Some(bearer.tenant.id),
+            org_id: bearer.standing.tenant().map(|tenant| tenant.id),
             sid: bearer.session_id,
-            roles: bearer.roles.to_vec(),
+            roles: bearer.standing.roles(),
             auth_time: bearer.auth_time.map(|at| at.timestamp()),
+            support: support.map(|support| support.grant_id),
         };
         let access_token = keys.access.sign("at+jwt", &claims)?;
-        Ok(Minted { access_token, scope: claims.scope, granted })
+        Ok(Minted { access_token, scope: claims.scope, granted, expires_at })
     }
 
     /// OpenID Connect Core 2, with the organisation.
@@ -95,9 +100,11 @@ impl Provider {
         say("exp", json!(now.timestamp() + ACCESS_LIFETIME_S));
         // The left half of the access token's hash (section 3.1.3.6).
         say("at_hash", json!(URL_SAFE_NO_PAD.encode(&sha256(minted.access_token.as_bytes())[..16])));
-        say("org_id", json!(bearer.tenant.id));
-        say("org_name", json!(bearer.tenant.name));
-        say("org_slug", json!(bearer.tenant.slug));
+        if let Some(tenant) = bearer.standing.tenant() {
+            say("org_id", json!(tenant.id));
+            say("org_name", json!(tenant.name));
+            say("org_slug", json!(tenant.slug));
+        }
         if let Some(at) = bearer.auth_time {
             say("auth_time", json!(at.timestamp()));
         }

@@ -10,12 +10,17 @@ pub mod protocol;
 pub mod provider;
 pub mod session;
 pub mod sign_up;
+pub mod standing;
 pub mod throttle;
 
 use axum::http::Method;
-use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest, SignUp, SignedUp};
+use hitaji_contracts::identity::{
+    Adopt, EndOperator, MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, Operators, SignUp, SignedUp,
+    SupportToken, SupportTokenRequest,
+};
 use hitaji_web::{Access, Idempotency, Route, Schema};
 use schemars::JsonSchema;
+use std::time::Duration;
 
 const PROTOCOL: Access = Access::Public("the protocol authenticates clients and people itself");
 const PAGE: Access = Access::Public("people are not signed in yet, or end being so");
@@ -26,6 +31,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = protocol_routes();
     routes.extend(page_routes());
     routes.extend(api_routes());
+    routes.extend(operator_routes());
     routes
 }
 
@@ -77,7 +83,7 @@ fn page_routes() -> Vec<Route> {
 }
 
 fn api_routes() -> Vec<Route> {
-    use api::{invitations, me, members, operator_tokens, roles, sign_ups};
+    use api::{invitations, me, members, roles, sign_ups};
     let member = Access::Member("everybody may know who they are and which roles there are");
     vec![
         Route::post("/sign-ups", Access::Public("a sign-up comes before any account"), sign_ups::create)
@@ -110,11 +116,41 @@ fn api_routes() -> Vec<Route> {
             .summary("Withdraw an invitation")
             .if_match()
             .answers_schema(204, None),
+    ]
+}
+
+/// Tokens are never stored, so no answer with one is kept for a repeated request.
+fn operator_routes() -> Vec<Route> {
+    use api::{adoptions, operator_tokens, operators, support_tokens};
+    let command_line = Access::Peer("hitaji operator");
+    vec![
+        Route::post("/adoptions", Access::Peer("hitaji tenant"), adoptions::create)
+            .summary("Give an organisation that was taken in its owner")
+            .idempotency(Idempotency::None)
+            .body::<Adopt>()
+            .answers::<SignedUp>(200)
+            .deadline(Duration::from_secs(60)),
         Route::post("/operator-tokens", Access::Peer("hitaji token"), operator_tokens::create)
             .summary("A short-lived access token for the operator")
             .idempotency(Idempotency::None)
             .body::<OperatorTokenRequest>()
             .answers::<OperatorToken>(200),
+        Route::post("/support-tokens", Access::Operator("tenancy.support:use"), support_tokens::create)
+            .summary("A token for an organisation that let the operator in, for at most five minutes")
+            .idempotency(Idempotency::None)
+            .body::<SupportTokenRequest>()
+            .answers::<SupportToken>(200),
+        Route::get("/operators", command_line, operators::list).summary("Operators").answers::<Operators>(200),
+        Route::post("/operators", command_line, operators::create)
+            .summary("Make somebody an operator")
+            .idempotency(Idempotency::None)
+            .body::<MakeOperator>()
+            .answers::<OperatorMade>(200),
+        Route::post("/operators/end", command_line, operators::end)
+            .summary("Somebody is an operator no more")
+            .idempotency(Idempotency::None)
+            .body::<EndOperator>()
+            .answers::<OperatorMade>(200),
     ]
 }
 

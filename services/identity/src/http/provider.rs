@@ -8,9 +8,11 @@ use crate::http::passwords::Passwords;
 use crate::http::throttle::Throttle;
 use crate::pages::Pages;
 use hitaji_bus::Parts;
-use hitaji_core::PermissionSet;
+use hitaji_core::{PermissionSet, TenantId};
 use hitaji_db::secrets::MasterKey;
+use hitaji_db::{Databases, DbError};
 use hitaji_web::{Denylist, Registry, Setup};
+use uuid::Uuid;
 
 /// The OpenID provider.
 pub struct Provider {
@@ -27,6 +29,7 @@ pub struct Provider {
     /// The issuer: the public address without a trailing slash.
     pub origin: String,
     pub denylist: Denylist,
+    databases: Databases,
 }
 
 /// Reads the configuration; nothing is opened yet.
@@ -52,6 +55,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         master: setup.databases.master().clone(),
         origin: setup.origin.to_owned(),
         denylist: setup.denylist.clone(),
+        databases: setup.databases.clone(),
         settings,
     };
     let mut parts = Parts::default();
@@ -62,6 +66,11 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
 impl Provider {
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id == id)
+    }
+
+    /// Whether the organisation is a copy from which nothing may leave.
+    pub async fn is_neutralised(&self, organisation: Uuid) -> Result<bool, DbError> {
+        Ok(self.databases.describe(TenantId(organisation)).await?.neutralised)
     }
 
     /// What several roles together allow.

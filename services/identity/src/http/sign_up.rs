@@ -144,7 +144,7 @@ async fn new_person(
 }
 
 /// The organisation's row and its owner. An id that others use is refused.
-async fn record(ctx: &PlatformCtx, account: &Account, wish: &CreateOrganisation) -> Result<(), Problem> {
+pub async fn record(ctx: &PlatformCtx, account: &Account, wish: &CreateOrganisation) -> Result<(), Problem> {
     let mut tx = begin(ctx, account.id).await?;
     let first = organisation::insert(&mut tx, wish, ctx.now()).await?;
     if first {

@@ -10,7 +10,8 @@ pub struct Grant {
     pub id: Uuid,
     pub client_id: String,
     pub account_id: Uuid,
-    pub organisation_id: Uuid,
+    /// None for an operator of the platform.
+    pub organisation_id: Option<Uuid>,
     pub session_id: Uuid,
     pub offline: bool,
     /// As requested; what it is worth is worked out anew for every token.

@@ -2,6 +2,7 @@
 pub mod account;
 pub mod grant;
 pub mod invitation;
+pub mod operator;
 pub mod organisation;
 pub mod reset;
 pub mod session;

@@ -8,6 +8,7 @@ mod flow;
 mod invitations;
 mod limits;
 mod logout;
+mod operators;
 mod pages;
 mod refresh;
 mod reset;

@@ -1,10 +1,11 @@
 //! `POST /identity/v1/operator-tokens`: a short-lived token for the command line, by the operator's right, audited.
 use crate::domain::account::normalise_email;
-use crate::domain::client::WEB_CLIENT;
+use crate::domain::client::{CONSOLE_CLIENT, WEB_CLIENT};
 use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
+use crate::http::standing::Standing;
 use crate::store::account;
 use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
 use hitaji_web::{Answer, Body, PlatformCtx, Problem};
@@ -16,22 +17,23 @@ const EVERYTHING: &str = "openid profile email hitaji";
 
 pub async fn create(ctx: PlatformCtx, Body(asked): Body<OperatorTokenRequest>) -> Result<Answer, Problem> {
     let provider = ctx.parts().get::<Provider>();
-    let client = provider.client(WEB_CLIENT).ok_or_else(|| Problem::internal("the web client is not registered"))?;
-    let (account_id, belonging) = find(&ctx, &asked).await?;
+    let (account_id, standing) = find(&ctx, &asked).await?;
+    let client_id = if standing.tenant().is_some() { WEB_CLIENT } else { CONSOLE_CLIENT };
+    let client = provider.client(client_id).ok_or_else(|| Problem::internal("our own client is not registered"))?;
     let scope = if asked.scope.trim().is_empty() { EVERYTHING } else { &asked.scope };
     let bearer = Bearer {
         account_id,
-        tenant: &belonging.tenant,
-        roles: &belonging.roles,
+        standing: &standing,
         client,
         scope,
         session_id: None,
-        auth_time: None,
+        // Whoever runs the program beside its master key has proven enough to act as an operator.
+        auth_time: standing.tenant().is_none().then(|| ctx.now()),
     };
     let keys = provider.keys.get(ctx.databases()).await?;
     let minted = provider.access_token(&keys, &bearer, ctx.now()).map_err(Problem::internal)?;
     let mut tx = begin(&ctx, "operator").await?;
-    let what = json!({"organisation_id": belonging.tenant.id, "scope": minted.scope});
+    let what = json!({"organisation_id": standing.tenant().map(|tenant| tenant.id), "scope": minted.scope});
     audit(&mut tx, "operator_token", "identity.account", Some(account_id), what);
     tx.commit(None).await?;
     let answer =
@@ -39,7 +41,7 @@ pub async fn create(ctx: PlatformCtx, Body(asked): Body<OperatorTokenRequest>) -
     Ok(Answer::ok(&answer))
 }
 
-async fn find(ctx: &PlatformCtx, asked: &OperatorTokenRequest) -> Result<(Uuid, membership::Belonging), Problem> {
+async fn find(ctx: &PlatformCtx, asked: &OperatorTokenRequest) -> Result<(Uuid, Standing), Problem> {
     let unknown = |pointer, what: &str| Problem::field(pointer, "unknown_value", what);
     let email = normalise_email(&asked.account);
     let mut conn = ctx.read().await?;
@@ -47,10 +49,17 @@ async fn find(ctx: &PlatformCtx, asked: &OperatorTokenRequest) -> Result<(Uuid, 
         Some(email) => account::find_by_email(&mut conn, &email).await?,
         None => None,
     };
-    conn.release();
     let account = account.ok_or_else(|| unknown("/account", "There is no account with this e-mail address."))?;
+    if asked.organisation.is_empty() {
+        let standing = Standing::operator(&mut conn, account.id).await?;
+        conn.release();
+        return standing
+            .map(|standing| (account.id, standing))
+            .ok_or_else(|| unknown("/account", "This is no operator."));
+    }
+    conn.release();
     let belongings = membership::of(ctx, account.id).await?;
     let found = membership::named(&belongings, &asked.organisation).cloned();
     let refused = || unknown("/organisation", "The account is no member of such an organisation.");
-    Ok((account.id, found.ok_or_else(refused)?))
+    Ok((account.id, Standing::Member(found.ok_or_else(refused)?)))
 }

@@ -1,9 +1,10 @@
 //! `/oauth/authorize`: who is it, for which organisation, and then a code for the client.
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
-use crate::http::membership::{self, Belonging};
+use crate::http::membership;
 use crate::http::mint::Bearer;
 use crate::http::session::{audit, begin};
+use crate::http::standing::Standing;
 use crate::store::grant::{self, Code, Grant};
 use crate::store::session::{self, Session};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -27,7 +28,7 @@ enum Next {
     /// The person must say which organisation.
     Choose,
     Refuse(Refusal),
-    Grant(Box<(Session, Belonging)>),
+    Grant(Box<(Session, Standing)>),
 }
 
 pub async fn get(browser: Browser) -> Response {
@@ -98,8 +99,19 @@ async fn decide(browser: &Browser, destination: &Destination, asked: &Authorizat
             }
         }
     }
+    if destination.client.operators {
+        let mut conn = browser.ctx.read().await?;
+        let standing = Standing::operator(&mut conn, session.account_id).await?;
+        conn.release();
+        let stranger = || Next::Refuse(Refusal::new("access_denied", "the person does not run this platform"));
+        return Ok(standing.map_or_else(stranger, |standing| Next::Grant(Box::new((session, standing)))));
+    }
+    member(browser, asked, session).await
+}
+
+/// In which of their organisations the person will work.
+async fn member(browser: &Browser, asked: &AuthorizationRequest, session: Session) -> Result<Next, Problem> {
     let belongings = membership::of(&browser.ctx, session.account_id).await?;
-    let nowhere = || Next::Refuse(Refusal::new("access_denied", "the person is no member of such an organisation"));
     let chosen = match (&asked.organisation, belongings.as_slice()) {
         (Some(hint), _) => membership::named(&belongings, hint),
         (None, []) => None,
@@ -115,9 +127,16 @@ async fn decide(browser: &Browser, destination: &Destination, asked: &Authorizat
         }
     };
     let Some(belonging) = chosen else {
-        return Ok(nowhere());
+        let suspended = membership::has_inactive(&browser.ctx, session.account_id).await?;
+        let why = if suspended {
+            "the organisation is suspended or archived; the people who run this platform can say more"
+        } else {
+            "the person is no member of such an organisation"
+        };
+        return Ok(Next::Refuse(Refusal::new("access_denied", why)));
     };
-    Ok(Next::Grant(Box::new((session, belonging.clone()))))
+    let standing = Standing::Member(belonging.clone());
+    Ok(Next::Grant(Box::new((session, standing))))
 }
 
 fn must_sign_in_again(asked: &AuthorizationRequest, session: &Session, now: i64) -> bool {
@@ -162,13 +181,12 @@ async fn issue(
     destination: &Destination,
     asked: &AuthorizationRequest,
     session: &Session,
-    belonging: &Belonging,
+    standing: &Standing,
 ) -> Result<String, PageError> {
     let (now, code) = (browser.ctx.now(), random_token());
     let bearer = Bearer {
         account_id: session.account_id,
-        tenant: &belonging.tenant,
-        roles: &belonging.roles,
+        standing,
         client: &destination.client,
         scope: &asked.scope,
         session_id: Some(session.id),
@@ -179,7 +197,7 @@ async fn issue(
         id: new_id(),
         client_id: destination.client.id.clone(),
         account_id: session.account_id,
-        organisation_id: belonging.tenant.id.0,
+        organisation_id: standing.tenant().map(|tenant| tenant.id.0),
         session_id: session.id,
         offline: granted.standard.contains(&"offline_access"),
         scope: asked.scope.clone(),
@@ -198,8 +216,8 @@ async fn issue(
     let mut tx = begin(&browser.ctx, session.account_id).await?;
     grant::insert(&mut tx, &new, now).await?;
     grant::insert_code(&mut tx, &sha256(code.as_bytes()), &row).await?;
-    if session.organisation_id != Some(belonging.tenant.id.0) {
-        session::touch(&mut tx, session.id, Some(belonging.tenant.id.0), now).await?;
+    if new.organisation_id.is_some() && session.organisation_id != new.organisation_id {
+        session::touch(&mut tx, session.id, new.organisation_id, now).await?;
     }
     if !asked.prompt.none {
         let what = json!({"client_id": new.client_id, "organisation_id": new.organisation_id, "scope": new.scope});

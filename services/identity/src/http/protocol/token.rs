@@ -4,11 +4,12 @@ use crate::domain::refresh::{Decision, Presented, decide};
 use crate::domain::request::Parameters;
 use crate::domain::{pkce, scope};
 use crate::http::browser::Form;
-use crate::http::membership::{self, Belonging};
+use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity};
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
+use crate::http::standing::Standing;
 use crate::http::throttle::Try;
 use crate::store::grant::{self, Code, Grant};
 use crate::store::{account, session};
@@ -168,7 +169,7 @@ async fn by_refresh(ctx: &PlatformCtx, provider: &Provider, client: &Client, for
     issue_tokens(ctx, provider, tx, issue).await
 }
 
-/// Where the person belongs, while all that the grant hangs on is there: the session, the membership, the account.
+/// In what standing the person is, while all that the grant hangs on is there: the session, the membership, the account.
 async fn alive(ctx: &PlatformCtx, tx: &mut Tx, grant: &Grant) -> Result<Option<Place>, Problem> {
     if !grant.offline && !session::is_alive(tx, grant.session_id, ctx.now()).await? {
         return Ok(None);
@@ -177,13 +178,16 @@ async fn alive(ctx: &PlatformCtx, tx: &mut Tx, grant: &Grant) -> Result<Option<P
     else {
         return Ok(None);
     };
-    let belonging = membership::at(ctx, tx, grant.account_id, grant.organisation_id).await?;
-    Ok(belonging.map(|belonging| Place { account, belonging }))
+    let standing = match grant.organisation_id {
+        Some(id) => membership::at(ctx, tx, grant.account_id, id).await?.map(Standing::Member),
+        None => Standing::operator(tx, grant.account_id).await?,
+    };
+    Ok(standing.map(|standing| Place { account, standing }))
 }
 
 struct Place {
     account: account::Account,
-    belonging: Belonging,
+    standing: Standing,
 }
 
 async fn give_refresh(tx: &mut Tx, grant: &Grant, now: DateTime<Utc>) -> Result<String, Problem> {
@@ -218,8 +222,7 @@ async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Iss
     let (now, keys) = (ctx.now(), provider.keys.get(ctx.databases()).await.map_err(Problem::from)?);
     let bearer = Bearer {
         account_id: issue.grant.account_id,
-        tenant: &issue.place.belonging.tenant,
-        roles: &issue.place.belonging.roles,
+        standing: &issue.place.standing,
         client: issue.client,
         scope: issue.scope,
         session_id: Some(issue.grant.session_id),

@@ -1,0 +1,6 @@
+//! Tenancy through HTTP, against real PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here, and says where")]
+
+mod operators;
+mod states;
+mod support;
