@@ -1,4 +1,5 @@
 //! Commands that ask a platform something: they speak to the same databases, through the same code as requests.
+use crate::master;
 use crate::runtime::{self, Failure};
 use clap::Args;
 use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest};
@@ -62,8 +63,15 @@ impl Place {
         Ok(serde_json::from_str(&text)?)
     }
 
-    pub fn platform(&self) -> Result<Assembled, Failure> {
-        runtime::build(&self.config()?, &[], Clock::system())
+    /// The configuration with its wrapped keys opened.
+    pub async fn opened_config(&self) -> Result<Config, Failure> {
+        let mut config = self.config()?;
+        master::resolve(&mut config).await?;
+        Ok(config)
+    }
+
+    pub async fn platform(&self) -> Result<Assembled, Failure> {
+        runtime::build(&self.opened_config().await?, &[], Clock::system())
     }
 }
 
@@ -91,7 +99,7 @@ pub async fn token(place: &Place, arguments: TokenArguments) -> Result<(), Failu
         account: arguments.account,
         scope: arguments.scope,
     };
-    let assembled = place.platform()?;
+    let assembled = place.platform().await?;
     let peers = assembled.platform.peers();
     let asked = peers.ask("operator", "identity", Method::POST, "/identity/v1/operator-tokens", &request).await;
     let token: OperatorToken = asked.map_err(told)?;

@@ -36,7 +36,7 @@ pub struct DemoAccount {
 }
 
 pub async fn run(place: &Place) -> Result<(), Failure> {
-    let (state, assembled) = (place.running()?, place.platform()?);
+    let (state, assembled) = (place.running()?, place.platform().await?);
     let peers = assembled.platform.peers().clone();
     for account in fill(peers, &state.origin, &state.mail_address, &place.data_dir).await? {
         super::inspect::print(&format!("{:<34} {:<14} {}\n", account.email, account.role, account.organisation))?;

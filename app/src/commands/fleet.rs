@@ -286,7 +286,7 @@ fn chunks(file: tokio::fs::File) -> futures::stream::BoxStream<'static, Result<b
 }
 
 pub async fn clusters(place: &Place, command: ClusterCommand) -> Result<(), Failure> {
-    let assembled = place.platform()?;
+    let assembled = place.platform().await?;
     let databases = assembled.platform.databases();
     match command {
         ClusterCommand::Add { name } => {
@@ -313,7 +313,7 @@ pub async fn clusters(place: &Place, command: ClusterCommand) -> Result<(), Fail
 
 pub async fn keys(place: &Place, command: KeysCommand) -> Result<(), Failure> {
     let source = master::Source::new(&place.config()?)?;
-    let assembled = place.platform()?;
+    let assembled = place.platform().await?;
     let (fleet, databases) = (fleet(&assembled), assembled.platform.databases());
     databases.master().replace(&source.load().await?);
     match command {
@@ -365,7 +365,7 @@ pub async fn keys(place: &Place, command: KeysCommand) -> Result<(), Failure> {
 
 /// Lists long work that runs or ended lately, or cancels one.
 pub async fn operations(place: &Place, arguments: OperationsArguments) -> Result<(), Failure> {
-    let assembled = place.platform()?;
+    let assembled = place.platform().await?;
     let mut conn = assembled.platform.databases().control().await?;
     if let Some(id) = arguments.cancel {
         return if operation::cancel(&mut conn, id).await? { Ok(()) } else { Err("it does not run".into()) };

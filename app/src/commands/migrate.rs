@@ -35,7 +35,7 @@ pub struct MigrateArguments {
 }
 
 pub async fn run(place: &Place, arguments: MigrateArguments) -> Result<(), Failure> {
-    let (_, databases) = runtime::databases(&place.config()?, Clock::system())?;
+    let (_, databases) = runtime::databases(&place.opened_config().await?, Clock::system())?;
     if arguments.dry_run {
         return print(&planned(&migrate::plan(&databases, usize::from(arguments.shadow)).await?)?);
     }

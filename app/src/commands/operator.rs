@@ -25,7 +25,7 @@ pub enum OperatorCommand {
 }
 
 pub async fn run(place: &Place, command: OperatorCommand) -> Result<(), Failure> {
-    let assembled = place.platform()?;
+    let assembled = place.platform().await?;
     let peers = assembled.platform.peers();
     match command {
         OperatorCommand::Add { email, role, name } => {

@@ -1,5 +1,6 @@
 //! `hitaji serve`: all services, or some, on a configured PostgreSQL.
 use crate::commands::ask::Place;
+use crate::master;
 use crate::runtime::{self, Failure};
 use clap::Args;
 use hitaji_core::Clock;
@@ -20,11 +21,14 @@ struct Server {
 }
 
 pub async fn run(place: &Place, arguments: ServeArguments) -> Result<(), Failure> {
-    let config = runtime::load_config(place.config.as_deref())?;
+    let mut config = runtime::load_config(place.config.as_deref())?;
+    let keys = master::Source::new(&config)?;
+    master::resolve(&mut config).await?;
     runtime::start_logging(&config)?;
     let server: Server = config.section("server")?;
     let prometheus = runtime::metrics()?;
     let assembled = runtime::build(&config, &arguments.only, Clock::system())?;
+    tokio::spawn(keys.follow(assembled.platform.databases().master().clone()));
     assembled.platform.databases().prepare().await?;
     let public = bind(&server.listen).await?;
     let operations =

@@ -94,7 +94,7 @@ impl State {
 }
 
 pub async fn run(place: &Place, command: TenantCommand) -> Result<(), Failure> {
-    let assembled = place.platform()?;
+    let assembled = place.platform().await?;
     let (databases, peers) = (assembled.platform.databases(), assembled.platform.peers());
     match command {
         TenantCommand::Create(new) => create(peers, new).await,

@@ -3,6 +3,7 @@ use crate::commands::ask::{Place, State};
 use crate::commands::demo::{self, DemoAccount};
 use crate::commands::serve::bind;
 use crate::mail_catcher;
+use crate::master;
 use crate::runtime::{self, Failure};
 use clap::Args;
 use hitaji_core::{Clock, Config};
@@ -80,7 +81,10 @@ async fn run_on(
     state.apply(config, &place.data_dir);
     config.set("identity", "smtp_url", format!("smtp://{}", listeners.smtp.local_addr()?));
     let prometheus = runtime::metrics()?;
+    let keys = master::Source::new(config)?;
+    master::resolve(config).await?;
     let assembled = runtime::build(config, &[], Clock::system())?;
+    tokio::spawn(keys.follow(assembled.platform.databases().master().clone()));
     crate::commands::migrate::quietly(assembled.platform.databases()).await?;
     state.write(&place.data_dir)?;
     let operations_address = format!("http://localhost:{}", listeners.operations.local_addr()?.port());

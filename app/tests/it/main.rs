@@ -7,6 +7,7 @@ mod declared;
 mod demo;
 mod fleet;
 mod isolation;
+mod keys;
 mod kill9;
 mod limits;
 mod operations;

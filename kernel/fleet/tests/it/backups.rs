@@ -110,3 +110,36 @@ async fn backups_come_when_due_and_go_when_old_but_never_the_last() {
     let known = world.fleet.backups(mine).await.expect("a list");
     assert_eq!((stored.len(), known.len(), &stored[0].name), (1, 1, &known[0].object));
 }
+
+/// A restore that ends at any point leaves the tenant as it is, or as it was to be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_is_cut_short_leaves_the_tenant_whole() {
+    let world = World::start().await;
+    let mine = world.tenant("mine").await;
+    world.run(mine, AWKWARD).await;
+    let old = world.everything(mine).await;
+    world.fleet.backup(mine, KEEP, "test").await.expect("a backup");
+    world.run(mine, "delete from shop.sale; update shop.setting set value = 'new'").await;
+    let new = world.everything(mine).await;
+    for round in 0..8_u64 {
+        let fleet = world.fleet.clone();
+        let restoring = tokio::spawn(async move { fleet.restore(mine, None, "test").await.map(|_| ()) });
+        hitaji_testkit::moment(60 * round).await;
+        restoring.abort();
+        let _ = restoring.await;
+        let mut conn = world.databases.control().await.expect("the control database");
+        sqlx::query("update directory.operation set updated_at = now() - interval '1 hour' where state = 'running'")
+            .execute(&mut *conn)
+            .await
+            .expect("time passes");
+        conn.release();
+        world.fleet.recover().await.expect("it recovers");
+        world.databases.forget(mine);
+        let now = world.everything(mine).await;
+        assert!(now == old || now == new, "round {round}");
+    }
+    world.databases.reap(chrono::TimeDelta::zero()).await.expect("the reaper");
+    let states =
+        world.control("select distinct state from directory.database where state not in ('claimed', 'retired')").await;
+    assert_eq!(states, json!([]), "nothing half loaded is left");
+}

@@ -147,3 +147,30 @@ async fn the_master_key_changes_while_two_processes_work() {
         .expect("settings");
     assert!(lost.control().await.is_err(), "the old key opens nothing any more");
 }
+
+/// A rotation that ends at any point leaves a password that opens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_that_is_cut_short_leaves_the_tenant_open() {
+    let world = World::start().await;
+    let tenant = world.tenant("mine").await;
+    world.run(tenant, AWKWARD).await;
+    for round in 0..25_u64 {
+        let fleet = world.fleet.clone();
+        let turning = tokio::spawn(async move {
+            if round % 2 == 0 {
+                fleet.rotate_data_key(tenant).await.map(|_| ())
+            } else {
+                fleet.rotate_passwords(tenant).await
+            }
+        });
+        moment(round * 2).await;
+        turning.abort();
+        let _ = turning.await;
+        world.databases.forget(tenant);
+        let customers = world.rows(tenant, "select count(*) from shop.customer").await;
+        assert_eq!(customers, json!([{"count": 3}]), "round {round}");
+    }
+    // And what it left half made is finished by the next one.
+    world.fleet.rotate_passwords(tenant).await.expect("rotated");
+    assert_eq!(world.rows(tenant, "select count(*) from shop.customer").await, json!([{"count": 3}]));
+}
