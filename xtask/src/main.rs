@@ -1,8 +1,10 @@
-//! `cargo xtask tidy`: proves the rules of the house that a machine can check.
+//! `cargo xtask tidy`: proves the rules of the house that a machine can check. `cargo xtask leaks`: proves that the tests of
+//! isolation notice leaks.
 
 mod checks;
 mod exceptions;
 mod finding;
+mod leaks;
 mod rust_source;
 mod sql;
 mod tree;
@@ -16,8 +18,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy(),
+        ["leaks"] => leaks::run(),
         _ => {
-            eprintln!("usage: cargo xtask tidy");
+            eprintln!("usage: cargo xtask tidy | cargo xtask leaks");
             ExitCode::from(2)
         }
     }

@@ -77,7 +77,7 @@ async fn the_master_key_changes_while_people_work() {
             reader.get("/school/v1/students?limit=1").await.ok();
             reader.get("/identity/v1/members").await.ok();
             read += 1;
-            tokio::task::yield_now().await;
+            hitaji_testkit::moment(20).await;
         }
         read
     });
