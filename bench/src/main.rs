@@ -1,5 +1,6 @@
 //! The benchmarks of the targets, each against the release binary on a PostgreSQL of its own.
 mod capture;
+mod control;
 mod h1;
 mod h15;
 mod h16;
@@ -21,7 +22,7 @@ mod socket;
 
 use report::say;
 
-const USAGE: &str = "usage: ./dev bench [--quick] [--tenants N] [h1] [h4] [h5] [h6] [h7] [h8] [h15] [h16]
+const USAGE: &str = "usage: ./dev bench [--quick] [--tenants N] [h1] [h4] [h5] [h6] [h7] [h8] [control] [h15] [h16]
 
 h1   an organisation is ready: sign-up, sign-in by the code flow, first write; from the warm pool and without it
 h4   many organisations on 64 connections; one of them asks for fifty times its share
@@ -29,6 +30,7 @@ h5   the first request to a cold tenant, against a warm one
 h6   a list of 20 rows: throughput, our CPU, and the database's ceiling by pgbench with the same SQL
 h7   a class register of 40 pupils, likewise
 h8   a migration of 1,000 tenants (of N with --tenants), against a plain loop over the same databases
+control  H2 H3 H10 H11 H17 over 1,000 databases (N with --tenants): provision, work, restore, new passwords, erase
 h15  from commit to handler: a consumer, and a Socket.IO client; nothing lost, nothing doubled
 h16  memory with 1,000 tenants known, time until ready, size of the binary
 
@@ -60,7 +62,7 @@ async fn main() -> std::process::ExitCode {
         size.tenants = Some(tenants);
         wished.drain(place..=place + 1);
     }
-    let known = ["h1", "h4", "h5", "h6", "h7", "h8", "h15", "h16"];
+    let known = ["h1", "h4", "h5", "h6", "h7", "h8", "control", "h15", "h16"];
     if wished.iter().any(|word| !known.contains(&word.as_str())) {
         eprintln!("{USAGE}");
         return std::process::ExitCode::FAILURE;
@@ -75,6 +77,7 @@ async fn main() -> std::process::ExitCode {
             "h6" => h6::run(size).await,
             "h7" => h7::run(size).await,
             "h8" => h8::run(size).await,
+            "control" => control::run(size).await,
             "h15" => h15::run(size).await,
             _ => h16::run(size).await,
         };

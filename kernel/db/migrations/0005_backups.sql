@@ -20,7 +20,9 @@ create table directory.backup (
     expires_at timestamptz not null,
     -- When it was last restored and compared, and what was wrong with it.
     proven_at  timestamptz,
-    fault      text
+    fault      text,
+    -- The database that the proof left at hand: restoring from it is a clone.
+    copy_id    uuid
 );
 create index backup_tenant on directory.backup (tenant_id, taken_at desc);
 create index backup_expires on directory.backup (expires_at);

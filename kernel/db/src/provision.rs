@@ -121,9 +121,23 @@ impl Databases {
         self.clone_template(cluster, &template, Wanted::Loading(tenant, service, &keys)).await
     }
 
+    /// A clone of a tenant's closed database, for the same tenant.
+    pub async fn make_clone(
+        &self,
+        cluster: &str,
+        tenant: TenantId,
+        service: Option<&str>,
+        original: &str,
+    ) -> Result<NewDatabase, DbError> {
+        let keys = self.data_keys(tenant).await?;
+        self.clone_template(cluster, original, Wanted::Loading(tenant, service, &keys)).await
+    }
+
     async fn clone_template(&self, cluster: &str, template: &str, wanted: Wanted<'_>) -> Result<NewDatabase, DbError> {
         let mut admin = self.maintenance(cluster).await?;
-        if template != "template0" && !cluster::template_ready(&mut admin, template).await? {
+        let is_ours =
+            template == self.template() || template == self.newest_template(&mut *self.control().await?).await?;
+        if is_ours && !cluster::template_ready(&mut admin, template).await? {
             admin.close();
             if template != self.template() {
                 return Err(DbError::Unavailable("the newest schema's template is not on this cluster yet"));

@@ -26,6 +26,8 @@ pub struct Backup {
     pub expires_at: DateTime<Utc>,
     pub proven_at: Option<DateTime<Utc>>,
     pub fault: Option<String>,
+    /// The database that a proof left at hand.
+    pub copy_id: Option<Uuid>,
 }
 
 impl Fleet {
@@ -157,7 +159,7 @@ impl Fleet {
 
 pub(crate) async fn find(conn: &mut PgConnection, tenant: TenantId) -> Result<Vec<Backup>, FleetError> {
     Ok(sqlx::query_as(
-        "select id, set_id, tenant_id, service, database_id, object, bytes, rows, content, taken_at, expires_at, proven_at, fault
+        "select id, set_id, tenant_id, service, database_id, object, bytes, rows, content, taken_at, expires_at, proven_at, fault, copy_id
          from directory.backup where tenant_id = $1 order by taken_at desc, service nulls first",
     )
     .bind(tenant.0)

@@ -4,6 +4,8 @@ use crate::backup::Backup;
 use crate::fleet::Fleet;
 use chrono::{DateTime, TimeDelta, Utc};
 use hitaji_core::TenantId;
+use hitaji_db::cluster;
+use hitaji_db::directory::database::{self, NewDatabase};
 use uuid::Uuid;
 
 impl Fleet {
@@ -25,6 +27,15 @@ impl Fleet {
 
     /// Restores the tenant's newest backup into scratch databases and compares every table; the outcome is kept with the backup.
     pub async fn prove(&self, tenant: TenantId, actor: &str) -> Result<(), FleetError> {
+        self.prove_by(tenant, false, actor).await
+    }
+
+    /// [`Fleet::prove`], which leaves the proven database at hand, closed: restoring this backup is then a clone of it.
+    pub async fn prove_keeping(&self, tenant: TenantId, actor: &str) -> Result<(), FleetError> {
+        self.prove_by(tenant, true, actor).await
+    }
+
+    async fn prove_by(&self, tenant: TenantId, keep: bool, actor: &str) -> Result<(), FleetError> {
         self.operate("proof", Some(tenant), actor, async |work| {
             let newest = self.backups(tenant).await?;
             let set = newest.first().map(|backup| backup.set_id);
@@ -32,6 +43,10 @@ impl Fleet {
                 let cluster = self.cluster_for(tenant, backup.service.as_deref()).await?;
                 let loaded = self.load(tenant, &backup.object, &cluster, backup.service.as_deref(), work).await;
                 let fault = match loaded {
+                    Ok((new, _)) if keep => {
+                        self.keep(tenant, backup, &new).await?;
+                        None
+                    }
                     Ok((new, _)) => {
                         self.discard(&new).await?;
                         None
@@ -47,6 +62,22 @@ impl Fleet {
             Ok(())
         })
         .await
+    }
+
+    async fn keep(&self, tenant: TenantId, backup: &Backup, new: &NewDatabase) -> Result<(), FleetError> {
+        let row = self.row(tenant, new.id).await?;
+        let mut admin = self.databases.maintenance(&new.cluster).await?;
+        cluster::fence(&mut admin, &new.name, 0).await?;
+        admin.close();
+        let mut conn = self.databases.control().await?;
+        database::keep_copy(&mut conn, &row).await?;
+        sqlx::query("update directory.backup set copy_id = $2 where id = $1")
+            .bind(backup.id)
+            .bind(new.id)
+            .execute(&mut *conn)
+            .await?;
+        conn.release();
+        Ok(())
     }
 
     async fn note_proof(&self, backup: &Backup, fault: Option<String>) -> Result<(), FleetError> {

@@ -28,9 +28,13 @@ impl Fleet {
             let backups = self.choose(tenant, set).await?;
             let mut loaded = Vec::new();
             for backup in &backups {
-                let cluster = self.cluster_for(tenant, backup.service.as_deref()).await?;
-                let (new, _) = self.load(tenant, &backup.object, &cluster, backup.service.as_deref(), work).await?;
-                loaded.push(new);
+                loaded.push(match self.from_copy(tenant, backup).await? {
+                    Some(new) => new,
+                    None => {
+                        let cluster = self.cluster_for(tenant, backup.service.as_deref()).await?;
+                        self.load(tenant, &backup.object, &cluster, backup.service.as_deref(), work).await?.0
+                    }
+                });
             }
             for new in &loaded {
                 self.replace(tenant, new, work).await?;
@@ -38,6 +42,24 @@ impl Fleet {
             Ok(Restored { as_of: backups[0].taken_at, rows: backups.iter().map(|backup| backup.rows).sum() })
         })
         .await
+    }
+
+    /// A clone of the proven copy at hand, brought to today's schema; none where there is no such copy.
+    async fn from_copy(&self, tenant: TenantId, backup: &Backup) -> Result<Option<NewDatabase>, FleetError> {
+        let Some(id) = backup.copy_id else { return Ok(None) };
+        let copy = match self.row(tenant, id).await {
+            Ok(copy) if copy.state == "copy" => copy,
+            _ => return Ok(None),
+        };
+        let service = backup.service.as_deref();
+        let new = self.databases.make_clone(&copy.cluster, tenant, service, &copy.name).await?;
+        let mut conn = self.databases.admin(&new.cluster, &new.name).await?;
+        migrate::run(&mut conn, &self.databases.plan(Home::Tenant)).await?;
+        conn.close();
+        let mut control = self.databases.control().await?;
+        database::has_schema(&mut control, new.id, &self.databases.fingerprint()).await?;
+        control.release();
+        Ok(Some(new))
     }
 
     async fn choose(&self, tenant: TenantId, set: Option<Uuid>) -> Result<Vec<Backup>, FleetError> {

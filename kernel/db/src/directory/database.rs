@@ -223,6 +223,20 @@ pub async fn has_schema(conn: &mut PgConnection, id: Uuid, fingerprint: &str) ->
     Ok(())
 }
 
+/// Keeps a loaded database as a copy at hand, instead of any earlier one.
+pub async fn keep_copy(conn: &mut PgConnection, row: &DatabaseRow) -> Result<(), DbError> {
+    sqlx::query(
+        "update directory.database set changed_at = clock_timestamp(), state = case when id = $1 then 'copy' else 'dropping' end
+         where id = $1 or (tenant_id = $2 and service is not distinct from $3 and state = 'copy')",
+    )
+    .bind(row.id)
+    .bind(row.tenant_id)
+    .bind(&row.service)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Databases ready for a sign-up, by cluster.
 pub async fn ready(conn: &mut PgConnection, cluster: &str, template: &str) -> Result<i64, DbError> {
     Ok(sqlx::query_scalar(

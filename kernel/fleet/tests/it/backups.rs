@@ -143,3 +143,32 @@ async fn a_restore_that_is_cut_short_leaves_the_tenant_whole() {
         world.control("select distinct state from directory.database where state not in ('claimed', 'retired')").await;
     assert_eq!(states, json!([]), "nothing half loaded is left");
 }
+
+#[tokio::test]
+async fn a_proof_can_leave_a_copy_at_hand() {
+    let world = World::start().await;
+    let mine = world.tenant("mine").await;
+    world.run(mine, AWKWARD).await;
+    let before = world.everything(mine).await;
+    world.fleet.backup(mine, KEEP, "test").await.expect("a backup");
+    world.fleet.prove(mine, "test").await.expect("proven");
+    assert!(world.fleet.backups(mine).await.expect("a list")[0].proven_at.is_some());
+    for _ in 0..2 {
+        world.fleet.prove_keeping(mine, "test").await.expect("proven, and kept");
+    }
+    world.run(mine, "delete from shop.sale").await;
+    // The stored bundle is not needed: the copy is.
+    let object = world.fleet.backups(mine).await.expect("a list")[0].object.clone();
+    std::fs::remove_file(world.folder.path().join(object)).expect("gone");
+    world.fleet.restore(mine, None, "test").await.expect("it is restored");
+    assert_eq!(world.everything(mine).await, before);
+    world.databases.reap(chrono::TimeDelta::zero()).await.expect("the reaper");
+    let states = world.control("select state, count(*) from directory.database group by state order by state").await;
+    assert_eq!(
+        states,
+        json!([{"state": "claimed", "count": 1}, {"state": "copy", "count": 1}, {"state": "retired", "count": 1}])
+    );
+    assert!(world.fleet.prove(mine, "test").await.is_err(), "a lost bundle is found by the next proof");
+    let faults = world.control("select fault is not null as fault from directory.backup").await;
+    assert_eq!(faults, json!([{"fault": true}]));
+}
