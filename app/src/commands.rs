@@ -2,6 +2,7 @@
 pub mod ask;
 pub mod demo;
 pub mod inspect;
+pub mod plan;
 pub mod serve;
 pub mod up;
 
@@ -33,9 +34,11 @@ enum Command {
     Services,
     /// Print every setting with its default.
     Config,
-    /// Make, list or show organisations.
+    /// Make, list or show organisations, or give one another plan.
     #[command(subcommand)]
     Tenant(ask::TenantCommand),
+    /// List the plans with their limits.
+    Plans,
     /// Bring every database to this program's schema.
     Migrate,
     /// Check that this machine and configuration can run the platform.
@@ -60,6 +63,7 @@ impl Cli {
             Command::Services => inspect::services(),
             Command::Config => inspect::print(crate::runtime::DEFAULT_CONFIG),
             Command::Tenant(command) => ask::tenant(&place, command).await,
+            Command::Plans => plan::list(&place).await,
             Command::Migrate => ask::migrate(&place).await,
             Command::Doctor => inspect::doctor(&place).await,
             Command::Openapi { service } => inspect::openapi(service.as_deref()),

@@ -104,6 +104,12 @@ pub enum TenantCommand {
     List,
     /// Show one by its short name.
     Show { slug: String },
+    /// Give one another plan; `hitaji plans` lists them.
+    Plan {
+        slug: String,
+        #[arg(long)]
+        plan: String,
+    },
 }
 
 fn told(problem: Problem) -> Failure {
@@ -164,11 +170,12 @@ pub async fn tenant(place: &Place, command: TenantCommand) -> Result<(), Failure
                 }
             }
         }
+        TenantCommand::Plan { slug, plan } => super::plan::change(databases, &slug, &plan).await,
         TenantCommand::Show { slug } => {
             let tenant =
                 databases.find_by_slug(&slug).await?.ok_or_else(|| format!("there is no organisation {slug}"))?;
             super::inspect::print(&format!(
-                "id         {}\nname       {}\nstate      {}\ncountry    {}\ncurrency   {}\ntime zone  {}\nproducts   {}\nsince      {}\n",
+                "id         {}\nname       {}\nstate      {}\ncountry    {}\ncurrency   {}\ntime zone  {}\nproducts   {}\nplan       {}\nsince      {}\n",
                 tenant.id,
                 tenant.name,
                 tenant.state.as_str(),
@@ -176,6 +183,7 @@ pub async fn tenant(place: &Place, command: TenantCommand) -> Result<(), Failure
                 tenant.currency,
                 tenant.time_zone,
                 tenant.products.join(", "),
+                tenant.plan.key,
                 tenant.created_at
             ))
         }

@@ -9,6 +9,7 @@ mod isolation;
 mod kill9;
 mod limits;
 mod operations;
+mod plans;
 mod polling;
 mod process;
 mod provisioning;

@@ -1,15 +1,39 @@
-//! Periodic work: what has expired is removed.
+//! Periodic work: what has expired is removed, and members are counted.
 use crate::http::provider::Provider;
-use crate::store::{grant, reset, session};
+use crate::store::{grant, organisation, reset, session};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
+use hitaji_core::TenantId;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// A used code or token is kept so long, so that a second use is recognised.
 const KEPT: TimeDelta = TimeDelta::days(1);
 
-pub const JOBS: &[Job] =
-    &[Job { name: "identity.forget", every: Duration::from_secs(600), run: |context| Box::pin(forget(context)) }];
+pub const JOBS: &[Job] = &[
+    Job { name: "identity.forget", every: Duration::from_secs(600), run: |context| Box::pin(forget(context)) },
+    Job { name: "identity.count", every: Duration::from_secs(3600), run: |context| Box::pin(count(context)) },
+];
+
+/// Says how many members each organisation has: for those that were there before anybody counted.
+async fn count(context: JobContext) -> Result<(), String> {
+    let work = async {
+        let mut after = Uuid::nil();
+        loop {
+            let mut conn = context.databases.control().await?;
+            let counts = organisation::member_counts(&mut conn, after, 200).await?;
+            for (id, members) in &counts {
+                context.databases.set_users(&mut conn, TenantId(*id), *members).await?;
+            }
+            conn.release();
+            match counts.last() {
+                Some((id, _)) => after = *id,
+                None => return Ok::<_, hitaji_db::DbError>(()),
+            }
+        }
+    };
+    work.await.map_err(|error| error.to_string())
+}
 
 async fn forget(context: JobContext) -> Result<(), String> {
     context.parts.get::<Provider>().throttle.forget_idle();

@@ -1,3 +1,4 @@
 //! Commands and questions about organisations.
 pub mod create_organisation;
 pub mod organisation;
+pub mod usage;

@@ -1,5 +1,6 @@
-//! Periodic work: keep databases ready, remove orphans, finish sign-ups that a crash interrupted.
-use crate::Provisioner;
+//! Periodic work: keep databases ready, remove orphans, finish sign-ups that a crash interrupted, measure what organisations
+//! use and warn before a limit bites.
+use crate::{Provisioner, plans};
 use crate::http::create_organisation::complete;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -35,6 +36,31 @@ pub fn resume(context: JobContext) -> BoxFuture<'static, Result<(), String>> {
             complete(databases, id).await.map_err(|error| format!("{id}: {error}"))?;
             tracing::info!(tenant = %id, "finished a sign-up that was interrupted");
         }
+        Ok(())
+    })
+}
+
+pub fn measure(context: JobContext) -> BoxFuture<'static, Result<(), String>> {
+    Box::pin(async move {
+        let Provisioner(databases) = &*context.parts.get::<Provisioner>();
+        databases.measure_databases().await.map_err(|error| error.to_string())
+    })
+}
+
+pub fn warn(context: JobContext) -> BoxFuture<'static, Result<(), String>> {
+    Box::pin(async move {
+        let told = plans::warn(&context.databases).await.map_err(|error| error.to_string())?;
+        if told > 0 {
+            tracing::info!(told, "organisations were warned that a limit of their plan comes near");
+        }
+        Ok(())
+    })
+}
+
+pub fn forget_usage(context: JobContext) -> BoxFuture<'static, Result<(), String>> {
+    Box::pin(async move {
+        let removed = context.databases.forget_usage().await.map_err(|error| error.to_string())?;
+        tracing::info!(removed, "old lines of the usage ledger were removed");
         Ok(())
     })
 }

@@ -2,6 +2,7 @@
 mod domain;
 mod http;
 mod jobs;
+pub mod plans;
 
 use hitaji_bus::{Job, Parts};
 use hitaji_contracts::tenancy::{CreateOrganisation, OrganisationCreated};
@@ -27,6 +28,9 @@ const JOBS: &[Job] = &[
     Job { name: "tenancy.refill", every: Duration::from_secs(2), run: jobs::refill },
     Job { name: "tenancy.reap", every: Duration::from_secs(60), run: jobs::reap },
     Job { name: "tenancy.resume", every: Duration::from_secs(20), run: jobs::resume },
+    Job { name: "tenancy.measure", every: Duration::from_secs(60), run: jobs::measure },
+    Job { name: "tenancy.warn", every: Duration::from_secs(60), run: jobs::warn },
+    Job { name: "tenancy.forget_usage", every: Duration::from_secs(3600), run: jobs::forget_usage },
 ];
 
 /// What jobs need beside the control database's rows: making and dropping databases.
@@ -66,6 +70,9 @@ fn routes() -> Vec<Route> {
         Route::get("/organisation", Access::Scope("tenancy.organisation:read"), http::organisation::read)
             .summary("The organisation of the token")
             .answers::<http::organisation::OrganisationOut>(200),
+        Route::get("/usage", Access::Scope("tenancy.organisation:read"), http::usage::read)
+            .summary("What the organisation uses of its plan, and its last 30 days")
+            .answers::<http::usage::UsageOut>(200),
         Route::patch("/organisation", Access::Scope("tenancy.organisation:manage"), http::organisation::change)
             .summary("Change name, time zone or products")
             .body::<http::organisation::OrganisationPatch>()

@@ -9,6 +9,7 @@ use crate::http::throttle::Throttle;
 use crate::pages::Pages;
 use hitaji_bus::Parts;
 use hitaji_core::PermissionSet;
+use hitaji_db::Databases;
 use hitaji_db::secrets::MasterKey;
 use hitaji_web::{Denylist, Registry, Setup};
 
@@ -24,6 +25,7 @@ pub struct Provider {
     pub pages: Pages,
     pub mailer: Mailer,
     pub master: MasterKey,
+    pub databases: Databases,
     /// The issuer: the public address without a trailing slash.
     pub origin: String,
     pub denylist: Denylist,
@@ -50,6 +52,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         pages: Pages::new()?,
         mailer: Mailer::new(&settings)?,
         master: setup.databases.master().clone(),
+        databases: setup.databases.clone(),
         origin: setup.origin.to_owned(),
         denylist: setup.denylist.clone(),
         settings,
