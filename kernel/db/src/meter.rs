@@ -1,7 +1,9 @@
 //! Counts in this process what each organisation uses; [`crate::Databases::book_usage`] adds it to the ledger each minute.
 //!
-//! CPU time is that of the thread while it polled an organisation's work. What is in nobody's work (connections, parsing,
-//! jobs, upkeep) is the platform's: the process's own CPU time less that of all organisations.
+//! CPU time is that of the thread while it polled an organisation's work. The thread's CPU clock is a system call and costs
+//! ten times what the wall clock does, so every poll is timed by the wall clock, and one in 32, by chance, by both: what the
+//! sample says of the part that was CPU time holds for all. What is in nobody's work (connections, parsing, jobs, upkeep) is
+//! the platform's: the process's own CPU time, which the kernel counts, less that of all organisations.
 use crate::directory::usage::{Standing, Usage};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
@@ -12,7 +14,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Shared by all of a process; clones count together.
 #[derive(Clone, Default)]
@@ -24,6 +26,28 @@ pub(crate) struct Inner {
     platform: Arc<Account>,
     process: Account,
     pub window: tokio::sync::Mutex<Option<Window>>,
+    sample: Sample,
+}
+
+/// Polls timed by both clocks; older ones count ever less.
+#[derive(Default)]
+struct Sample {
+    wall_ns: AtomicU64,
+    cpu_ns: AtomicU64,
+}
+
+impl Sample {
+    /// How much of a poll's time was CPU time, as far as is known.
+    fn part(&self) -> f64 {
+        let (wall_ns, cpu_ns) = (self.wall_ns.load(Ordering::Relaxed), self.cpu_ns.load(Ordering::Relaxed));
+        if wall_ns == 0 { 1.0 } else { (cpu_ns as f64 / wall_ns as f64).min(1.0) }
+    }
+
+    fn age(&self) {
+        for sum in [&self.wall_ns, &self.cpu_ns] {
+            sum.fetch_sub(sum.load(Ordering::Relaxed) / 2, Ordering::Relaxed);
+        }
+    }
 }
 
 /// From when on is counted what is not booked yet.
@@ -38,7 +62,8 @@ pub(crate) struct Window {
 pub struct Account {
     requests: AtomicU64,
     errors: AtomicU64,
-    cpu_ns: AtomicU64,
+    /// Time in which its work was polled.
+    polled_ns: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     messages: AtomicU64,
@@ -71,9 +96,9 @@ impl Account {
         self.bytes_out.fetch_add(served.bytes_out, Ordering::Relaxed);
     }
 
-    /// Adds CPU time.
-    pub fn spend(&self, cpu: Duration) {
-        self.cpu_ns.fetch_add(u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Adds time in which work was polled.
+    pub fn spend(&self, polled: Duration) {
+        self.polled_ns.fetch_add(nanos(polled), Ordering::Relaxed);
     }
 
     /// Counts a message that was sent.
@@ -113,15 +138,13 @@ impl Account {
         *self.stands.lock().expect("cannot be poisoned: nothing panics while it is held") = None;
     }
 
-    pub(crate) fn take(&self) -> Usage {
+    /// `cpu_part`: how much of the polled time was CPU time.
+    pub(crate) fn take(&self, cpu_part: f64) -> Usage {
         let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
-        let cpu_ns = take(&self.cpu_ns);
-        // Parts of a microsecond stay for the next time.
-        self.cpu_ns.fetch_add(cpu_ns % 1_000, Ordering::Relaxed);
         Usage {
             requests: take(&self.requests),
             errors: take(&self.errors),
-            cpu_us: cpu_ns / 1_000,
+            cpu_us: (take(&self.polled_ns) as f64 * cpu_part / 1_000.0) as u64,
             bytes_in: take(&self.bytes_in),
             bytes_out: take(&self.bytes_out),
             messages: take(&self.messages),
@@ -130,11 +153,11 @@ impl Account {
     }
 
     /// Gives back what could not be booked.
-    pub(crate) fn put_back(&self, usage: &Usage) {
+    pub(crate) fn put_back(&self, usage: &Usage, cpu_part: f64) {
         let add = |count: &AtomicU64, more| count.fetch_add(more, Ordering::Relaxed);
         add(&self.requests, usage.requests);
         add(&self.errors, usage.errors);
-        add(&self.cpu_ns, usage.cpu_us * 1_000);
+        add(&self.polled_ns, (usage.cpu_us as f64 * 1_000.0 / cpu_part.max(0.001)) as u64);
         add(&self.bytes_in, usage.bytes_in);
         add(&self.bytes_out, usage.bytes_out);
         add(&self.messages, usage.messages);
@@ -166,7 +189,46 @@ impl Meter {
     /// Does an organisation's work, and charges it the CPU time.
     pub async fn work<F: Future>(&self, tenant: Option<TenantId>, work: F) -> F::Output {
         let account = self.account(tenant);
-        measure_cpu(work, |cpu| account.spend(cpu)).await
+        self.measure(work, |polled| account.spend(polled)).await
+    }
+
+    /// How much of the polled time is CPU time just now; for one booking.
+    pub(crate) fn cpu_part(&self) -> f64 {
+        let part = self.0.sample.part();
+        self.0.sample.age();
+        part
+    }
+
+    /// Runs `work`, and tells for how long it was polled when it ends or is given up.
+    pub async fn measure<F: Future>(&self, work: F, tell: impl FnOnce(Duration)) -> F::Output {
+        struct Told<T: FnOnce(Duration)>(Duration, Option<T>);
+        impl<T: FnOnce(Duration)> Drop for Told<T> {
+            fn drop(&mut self) {
+                if let Some(tell) = self.1.take().filter(|_| !self.0.is_zero()) {
+                    tell(self.0);
+                }
+            }
+        }
+        let sample = &self.0.sample;
+        let mut told = Told(Duration::ZERO, Some(tell));
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|context| {
+            if MEASURING.replace(true) {
+                return work.as_mut().poll(context);
+            }
+            let _measuring = Measuring;
+            let cpu = is_sampled().then(thread_cpu);
+            let begun = Instant::now();
+            let polled = work.as_mut().poll(context);
+            let took = begun.elapsed();
+            if let Some(before) = cpu {
+                sample.cpu_ns.fetch_add(nanos(thread_cpu().saturating_sub(before)), Ordering::Relaxed);
+                sample.wall_ns.fetch_add(nanos(took), Ordering::Relaxed);
+            }
+            told.0 += took;
+            polled
+        })
+        .await
     }
 
     pub(crate) fn forget_standing(&self, tenant: TenantId) {
@@ -179,7 +241,7 @@ impl Meter {
     pub(crate) fn accounts(&self) -> Vec<(TenantId, Arc<Account>)> {
         let mut accounts = self.0.accounts.write().expect("cannot be poisoned");
         accounts.retain(|_, account| {
-            let counts = [&account.requests, &account.cpu_ns, &account.messages];
+            let counts = [&account.requests, &account.polled_ns, &account.messages];
             Arc::strong_count(account) > 1 || counts.iter().any(|count| count.load(Ordering::Relaxed) > 0)
         });
         accounts.iter().map(|(id, account)| (*id, account.clone())).collect()
@@ -197,31 +259,31 @@ impl Meter {
 thread_local! {
     /// Whether this thread is within a measured poll: work within work is the outer one's.
     static MEASURING: Cell<bool> = const { Cell::new(false) };
+    /// The state of [`is_sampled`].
+    static DRAW: Cell<u32> = const { Cell::new(0x9E37_79B9) };
 }
 
-/// Runs `work`, and tells the CPU time of its polls when it ends or is given up.
-pub async fn measure_cpu<F: Future>(work: F, tell: impl FnOnce(Duration)) -> F::Output {
-    struct Told<T: FnOnce(Duration)>(Duration, Option<T>);
-    impl<T: FnOnce(Duration)> Drop for Told<T> {
-        fn drop(&mut self) {
-            if let Some(tell) = self.1.take().filter(|_| !self.0.is_zero()) {
-                tell(self.0);
-            }
-        }
-    }
-    let mut told = Told(Duration::ZERO, Some(tell));
-    let mut work = std::pin::pin!(work);
-    std::future::poll_fn(|context| {
-        if MEASURING.replace(true) {
-            return work.as_mut().poll(context);
-        }
-        let before = thread_cpu();
-        let polled = work.as_mut().poll(context);
-        told.0 += thread_cpu().saturating_sub(before);
+/// Ends a measured poll, also one that panics.
+struct Measuring;
+
+impl Drop for Measuring {
+    fn drop(&mut self) {
         MEASURING.set(false);
-        polled
-    })
-    .await
+    }
+}
+
+/// One in 32, by Marsaglia's xorshift: a fixed step could meet the same poll of every request.
+fn is_sampled() -> bool {
+    let mut draw = DRAW.get();
+    draw ^= draw << 13;
+    draw ^= draw >> 17;
+    draw ^= draw << 5;
+    DRAW.set(draw);
+    draw.is_multiple_of(32)
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn thread_cpu() -> Duration {
@@ -283,17 +345,14 @@ mod tests {
 
     #[tokio::test]
     async fn work_within_work_is_measured_once() {
-        let (inner, outer) = (Account::default(), Account::default());
+        let (meter, inner, outer) = (Meter::default(), Account::default(), Account::default());
         let burn = || (0..200_000u64).fold(0, |sum, step| std::hint::black_box(sum ^ step));
-        measure_cpu(
-            async {
-                burn();
-                measure_cpu(async { burn() }, |cpu| inner.spend(cpu)).await;
-            },
-            |cpu| outer.spend(cpu),
-        )
-        .await;
-        assert_eq!(inner.take().cpu_us, 0);
-        assert!(outer.take().cpu_us > 0);
+        let work = async {
+            burn();
+            meter.measure(async { burn() }, |polled| inner.spend(polled)).await;
+        };
+        meter.measure(work, |polled| outer.spend(polled)).await;
+        assert_eq!(inner.take(1.0).cpu_us, 0);
+        assert!(outer.take(1.0).cpu_us > 0);
     }
 }

@@ -76,8 +76,9 @@ impl Databases {
 
     async fn take_usage(&self, since: DateTime<Utc>, process_cpu: Duration) -> Taken {
         let meter = self.meter();
-        let (mut held, mut platform) = (HashMap::new(), meter.platform().take());
-        let mut total = Usage { cpu_us: micros(process_cpu), ..meter.process().take() };
+        let cpu_part = meter.cpu_part();
+        let (mut held, mut platform) = (HashMap::new(), meter.platform().take(cpu_part));
+        let mut total = Usage { cpu_us: micros(process_cpu), ..meter.process().take(cpu_part) };
         for (tenant, time) in self.0.governor.take_all_usage() {
             total.database_us += micros(time);
             match tenant {
@@ -89,9 +90,9 @@ impl Databases {
         for id in held.keys() {
             accounts.entry(*id).or_insert_with(|| meter.account(Some(*id)));
         }
-        let (mut lines, mut tenants_cpu_us) = (Vec::with_capacity(accounts.len() + 1), 0);
+        let (mut lines, mut tenants_cpu_us) = (Vec::<(Line, Option<Arc<Account>>)>::with_capacity(accounts.len() + 1), 0);
         for (id, account) in accounts {
-            let usage = Usage { database_us: held.get(&id).copied().unwrap_or_default(), ..account.take() };
+            let usage = Usage { database_us: held.get(&id).copied().unwrap_or_default(), ..account.take(cpu_part) };
             tenants_cpu_us += usage.cpu_us;
             let (day, _) = match self.describe(id).await {
                 Ok(tenant) => day_of(since, tenant.time_zone),
@@ -100,21 +101,27 @@ impl Databases {
             };
             lines.push((Line { tenant: id.0, day, usage }, Some(account)));
         }
+        // A sample may say a little too much where organisations' work is nearly all there is.
+        if tenants_cpu_us > total.cpu_us {
+            let shrink = total.cpu_us as f64 / tenants_cpu_us as f64;
+            lines.iter_mut().for_each(|(line, _)| line.usage.cpu_us = (line.usage.cpu_us as f64 * shrink) as u64);
+            tenants_cpu_us = lines.iter().map(|(line, _)| line.usage.cpu_us).sum();
+        }
         // All that was in no organisation's work.
         platform.cpu_us = total.cpu_us.saturating_sub(tenants_cpu_us);
         lines.push((Line { tenant: PLATFORM, day: since.date_naive(), usage: platform }, None));
-        Taken { lines, total }
+        Taken { lines, total, cpu_part }
     }
 
     fn give_back(&self, taken: Taken, error: DbError) -> DbError {
         for (line, account) in taken.lines {
             match account {
-                Some(account) => account.put_back(&line.usage),
+                Some(account) => account.put_back(&line.usage, taken.cpu_part),
                 // The platform's CPU time is reckoned anew.
-                None => self.meter().platform().put_back(&Usage { cpu_us: 0, ..line.usage }),
+                None => self.meter().platform().put_back(&Usage { cpu_us: 0, ..line.usage }, 1.0),
             }
         }
-        self.meter().process().put_back(&Usage { cpu_us: 0, ..taken.total });
+        self.meter().process().put_back(&Usage { cpu_us: 0, ..taken.total }, 1.0);
         error
     }
 
@@ -252,6 +259,7 @@ impl Databases {
 struct Taken {
     lines: Vec<(Line, Option<Arc<Account>>)>,
     total: Usage,
+    cpu_part: f64,
 }
 
 fn micros(time: Duration) -> u64 {

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use hitaji_core::{ErrorCode, new_id};
-use hitaji_db::meter::{Meter, measure_cpu};
+use hitaji_db::meter::Meter;
 use hitaji_db::{Home, TenantState};
 use http::{HeaderValue, header};
 use std::net::{IpAddr, SocketAddr};
@@ -80,7 +80,7 @@ pub(crate) async fn finish(
     });
     let account = || state.account.get().cloned().unwrap_or_else(|| meter.account(None));
     let work = answer(state.clone(), request, next);
-    let mut response = measure_cpu(work, |cpu| account().spend(cpu)).await;
+    let mut response = meter.measure(work, |polled| account().spend(polled)).await;
     response.extensions_mut().insert(Bill { account: account(), meter: meter.clone() });
     response
 }
