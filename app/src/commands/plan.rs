@@ -8,8 +8,10 @@ use std::fmt::Write as _;
 
 pub async fn list(place: &Place) -> Result<(), Failure> {
     let (_, databases) = runtime::databases(&place.config()?, Clock::system())?;
-    let mut out =
-        format!("{:<10} {:>7} {:>12} {:>14} {:>15}  backups\n", "plan", "users", "storage", "requests/day", "messages/month");
+    let mut out = format!(
+        "{:<10} {:>7} {:>12} {:>14} {:>15}  backups\n",
+        "plan", "users", "storage", "requests/day", "messages/month"
+    );
     for plan in plans::list(&databases).await? {
         let mebibytes = plan.storage_bytes >> 20;
         let restore = if plan.point_in_time { ", any second" } else { "" };

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 const STUDENTS: &str = "/school/v1/students";
 const INVITATIONS: &str = "/identity/v1/invitations";
-const CSV: &str = "admission_number,first_name,last_name,date_of_birth,year_group,stream\n1,Amina,Otieno,,Grade 1,Grade 1 East\n";
+const CSV: &str =
+    "admission_number,first_name,last_name,date_of_birth,year_group,stream\n1,Amina,Otieno,,Grade 1,Grade 1 East\n";
 
 async fn app() -> TestApp {
     let clock = Clock::fixed(at("2026-05-12T05:00:00Z"));
@@ -288,7 +289,10 @@ async fn the_ledger_adds_up_to_what_the_process_used() {
     let (minutes, days) = (of(busy.id, "usage_minute").await, of(busy.id, "usage_day").await);
     assert_eq!(minutes, days, "days are the sum of their minutes");
     assert_eq!(minutes["requests"], sent.0 + 1, "{minutes}");
-    assert!(minutes["bytes_out"].as_i64() >= Some(sent.1) && minutes["bytes_in"] == CSV.len() as i64, "{minutes} {sent:?}");
+    assert!(
+        minutes["bytes_out"].as_i64() >= Some(sent.1) && minutes["bytes_in"] == CSV.len() as i64,
+        "{minutes} {sent:?}"
+    );
     for column in ["cpu_us", "database_us", "rows"] {
         assert!(minutes[column].as_i64() > Some(0), "{column}: {minutes}");
     }

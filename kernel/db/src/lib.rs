@@ -17,11 +17,11 @@ pub mod secrets;
 mod tx;
 
 pub use databases::{Databases, Settings, Wake};
+pub use directory::plan::Plan;
 pub use directory::{NewTenant, Tenant, TenantState};
 pub use error::DbError;
 pub use governor::{Conn, Governor, GovernorLimits, GovernorStats};
 pub use keys::DataKeys;
-pub use directory::plan::Plan;
 pub use metering::PLATFORM;
 pub use migrate::{AppliedMigration, Home, Migration};
 pub use place::{HOME_CLUSTER, Place};

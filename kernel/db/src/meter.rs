@@ -299,7 +299,8 @@ pub(crate) fn process_cpu() -> Duration {
 pub fn day_of(now: DateTime<Utc>, zone: Tz) -> (NaiveDate, DateTime<Utc>) {
     let day = now.with_timezone(&zone).date_naive();
     let midnight = day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN);
-    let starts = (0..=4).find_map(|halves| zone.from_local_datetime(&(midnight + TimeDelta::minutes(30 * halves))).earliest());
+    let starts =
+        (0..=4).find_map(|halves| zone.from_local_datetime(&(midnight + TimeDelta::minutes(30 * halves))).earliest());
     (day, starts.map_or(now + TimeDelta::days(1), |starts| starts.with_timezone(&Utc)))
 }
 

@@ -52,7 +52,8 @@ impl Databases {
             Err(error) => return Err(self.give_back(taken, error)),
         };
         let minute = begun.since.duration_trunc(TimeDelta::minutes(1)).unwrap_or(begun.since);
-        let lines: Vec<Line> = taken.lines.iter().map(|(line, _)| *line).collect();
+        let used = taken.lines.iter().filter(|(line, _)| line.usage != Usage::default());
+        let lines: Vec<Line> = used.map(|(line, _)| *line).collect();
         if let Err(error) = usage::add(&mut conn, minute, &lines, self.0.process, &taken.total).await {
             return Err(self.give_back(taken, error));
         }
@@ -90,7 +91,8 @@ impl Databases {
         for id in held.keys() {
             accounts.entry(*id).or_insert_with(|| meter.account(Some(*id)));
         }
-        let (mut lines, mut tenants_cpu_us) = (Vec::<(Line, Option<Arc<Account>>)>::with_capacity(accounts.len() + 1), 0);
+        let (mut lines, mut tenants_cpu_us) =
+            (Vec::<(Line, Option<Arc<Account>>)>::with_capacity(accounts.len() + 1), 0);
         for (id, account) in accounts {
             let usage = Usage { database_us: held.get(&id).copied().unwrap_or_default(), ..account.take(cpu_part) };
             tenants_cpu_us += usage.cpu_us;
@@ -157,7 +159,8 @@ impl Databases {
     }
 
     async fn measure_cluster(&self, cluster: &str) -> Result<Vec<(Counter, u64)>, DbError> {
-        const COUNT: &str = "select datname::text, tup_returned + tup_fetched + tup_inserted + tup_updated + tup_deleted
+        const COUNT: &str =
+            "select datname::text, tup_returned + tup_fetched + tup_inserted + tup_updated + tup_deleted
             from pg_stat_database where datname = $1 or starts_with(datname::text, $1 || '_')";
         const SIZES: &str = "select datname::text, pg_database_size(oid) from pg_database where datname = any ($1)";
         let mut control = self.control().await?;
@@ -200,7 +203,7 @@ impl Databases {
     ) -> Result<(), DbError> {
         let now = self.0.clock.now();
         let (mut lines, mut total, mut storage) = (Vec::new(), Usage::default(), Vec::new());
-        for (owner, rows) in rows {
+        for (owner, rows) in rows.iter().filter(|(_, rows)| **rows > 0) {
             let day = self.day_there(*owner, now).await;
             let usage = Usage { rows: *rows, ..Usage::default() };
             lines.push(Line { tenant: owner.map_or(PLATFORM, |id| id.0), day, usage });
@@ -265,4 +268,3 @@ struct Taken {
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
-

@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn sizes_are_told_as_people_read_them() {
-        for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1 << 30, "1 GiB"), (21_474_836_480, "20 GiB"), (1_610_612_736, "1.5 GiB")] {
+        for (bytes, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1 << 30, "1 GiB"), (21_474_836_480, "20 GiB"), (1_610_612_736, "1.5 GiB")]
+        {
             assert_eq!(size(bytes), text);
         }
     }

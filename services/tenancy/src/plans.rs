@@ -66,14 +66,8 @@ pub async fn warn(databases: &Databases) -> Result<usize, DbError> {
     Ok(near.len())
 }
 
-async fn begin(
-    databases: &Databases,
-    tenant: Option<TenantId>,
-    actor: &str,
-    at: DateTime<Utc>,
-) -> Result<Tx, DbError> {
-    let scope =
-        Scope { tenant, service: "tenancy", actor: actor.to_owned(), request_id: None, traceparent: None, at };
+async fn begin(databases: &Databases, tenant: Option<TenantId>, actor: &str, at: DateTime<Utc>) -> Result<Tx, DbError> {
+    let scope = Scope { tenant, service: "tenancy", actor: actor.to_owned(), request_id: None, traceparent: None, at };
     match Tx::begin(databases.control().await?, scope, None, databases.wake().clone()).await? {
         Begun::Fresh(tx) => Ok(*tx),
         _ => Err(DbError::Invalid("a transaction without a key began as a replay".into())),

@@ -266,7 +266,11 @@ const TEXTS: &[Text] = &[
         "The link is good for 30 minutes. If it was not you, do nothing: your password stays as it is.",
         "Kiungo kinadumu dakika 30. Kama si wewe, usifanye chochote: nywila yako inabaki ilivyo.",
     ),
-    ("mail_quota_subject", "{organisation}: {percent}% of {what} used", "{organisation}: {percent}% ya {what} imetumika"),
+    (
+        "mail_quota_subject",
+        "{organisation}: {percent}% of {what} used",
+        "{organisation}: {percent}% ya {what} imetumika",
+    ),
     ("mail_quota_greeting", "Hello {name},", "Habari {name},"),
     (
         "mail_quota_body",
@@ -314,9 +318,9 @@ mod tests {
         for (index, (key, en, sw)) in TEXTS.iter().enumerate() {
             assert!(!en.is_empty() && !sw.is_empty(), "{key}");
             assert!(TEXTS[..index].iter().all(|(other, ..)| other != key), "{key} stands there twice");
-            for place in [
-                "{name}", "{inviter}", "{organisation}", "{seconds}", "{what}", "{percent}", "{plan}", "{consequence}",
-            ] {
+            for place in
+                ["{name}", "{inviter}", "{organisation}", "{seconds}", "{what}", "{percent}", "{plan}", "{consequence}"]
+            {
                 assert_eq!(en.contains(place), sw.contains(place), "{key} {place}");
             }
         }

@@ -96,7 +96,11 @@ pub async fn join(
 
 /// How many members an organisation has, and how many open invitations. Holds the organisation's row, so that of two who
 /// join at once the second counts the first.
-pub async fn count_people(conn: &mut PgConnection, organisation_id: Uuid, now: DateTime<Utc>) -> Result<(i64, i64), DbError> {
+pub async fn count_people(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(i64, i64), DbError> {
     sqlx::query("select from identity.organisation where id = $1 for update")
         .bind(organisation_id)
         .execute(&mut *conn)

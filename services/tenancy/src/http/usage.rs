@@ -1,8 +1,8 @@
 //! What the organisation uses of its plan, and what it used in the last 30 days.
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, Utc};
+use hitaji_db::Plan;
 use hitaji_db::directory::usage::Day;
 use hitaji_db::meter::Stands;
-use hitaji_db::Plan;
 use hitaji_web::{Answer, Ctx, Problem, Quota};
 use schemars::JsonSchema;
 use serde::Serialize;
