@@ -1,7 +1,8 @@
 //! Periodic work: keep databases ready, remove orphans, finish sign-ups that a crash interrupted, measure what organisations
 //! use and warn before a limit bites.
+use crate::Provisioner;
 use crate::http::create_organisation::complete;
-use crate::{Provisioner, plans};
+use crate::http::plans;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use hitaji_bus::JobContext;

@@ -2,7 +2,8 @@
 mod domain;
 mod http;
 mod jobs;
-pub mod plans;
+
+pub use http::plans;
 
 use hitaji_bus::{Job, Parts};
 use hitaji_contracts::tenancy::{CreateOrganisation, OrganisationCreated};
