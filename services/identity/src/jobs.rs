@@ -1,4 +1,4 @@
-//! Periodic work: what has expired is removed, and members are counted.
+//! Periodic work: what has expired is removed, and people are counted.
 use crate::http::provider::Provider;
 use crate::store::{grant, organisation, reset, session};
 use chrono::TimeDelta;
@@ -15,15 +15,16 @@ pub const JOBS: &[Job] = &[
     Job { name: "identity.count", every: Duration::from_secs(3600), run: |context| Box::pin(count(context)) },
 ];
 
-/// Says how many members each organisation has: for those that were there before anybody counted.
+/// Says how many people each organisation has, invited ones among them: invitations run out by themselves, and some were
+/// there before anybody counted.
 async fn count(context: JobContext) -> Result<(), String> {
     let work = async {
         let mut after = Uuid::nil();
         loop {
             let mut conn = context.databases.control().await?;
-            let counts = organisation::member_counts(&mut conn, after, 200).await?;
-            for (id, members) in &counts {
-                context.databases.set_users(&mut conn, TenantId(*id), *members).await?;
+            let counts = organisation::people_counts(&mut conn, after, context.databases.clock().now(), 200).await?;
+            for (id, people) in &counts {
+                context.databases.set_users(&mut conn, TenantId(*id), *people).await?;
             }
             conn.release();
             match counts.last() {

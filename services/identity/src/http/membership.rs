@@ -63,7 +63,7 @@ pub fn named<'a>(belongings: &'a [Belonging], hint: &str) -> Option<&'a Belongin
 pub async fn join(ctx: &PlatformCtx, tx: &mut Tx, joining: &Joining<'_>) -> Result<bool, Problem> {
     let id = TenantId(joining.organisation_id);
     let plan = ctx.databases().describe(id).await?.plan.clone();
-    let (members, _) = organisation::count_people(tx, joining.organisation_id, ctx.now()).await?;
+    let (members, invited) = organisation::count_people(tx, joining.organisation_id, ctx.now()).await?;
     if members >= plan.users && organisation::roles(tx, joining.organisation_id, joining.account_id).await?.is_none() {
         return Err(plan_full(&plan));
     }
@@ -71,7 +71,7 @@ pub async fn join(ctx: &PlatformCtx, tx: &mut Tx, joining: &Joining<'_>) -> Resu
         organisation::join(tx, new_id(), joining.organisation_id, joining.account_id, joining.roles, ctx.now()).await?;
     if joined {
         announce(tx, joining);
-        ctx.databases().set_users(tx, id, members + 1).await?;
+        ctx.databases().set_users(tx, id, members + 1 + invited).await?;
     }
     Ok(joined)
 }

@@ -101,7 +101,7 @@ pub async fn count_people(
     organisation_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<(i64, i64), DbError> {
-    sqlx::query("select from identity.organisation where id = $1 for update")
+    sqlx::query("select from identity.organisation where id = $1 for no key update")
         .bind(organisation_id)
         .execute(&mut *conn)
         .await?;
@@ -115,13 +115,21 @@ pub async fn count_people(
     .await?)
 }
 
-/// Members of every confirmed organisation after `after`, at most `limit`.
-pub async fn member_counts(conn: &mut PgConnection, after: Uuid, limit: i64) -> Result<Vec<(Uuid, i64)>, DbError> {
+/// Members and open invitations of every confirmed organisation after `after`, at most `limit`.
+pub async fn people_counts(
+    conn: &mut PgConnection,
+    after: Uuid,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<(Uuid, i64)>, DbError> {
     Ok(sqlx::query_as(
-        "select o.id, (select count(*) from identity.membership m where m.organisation_id = o.id and m.ended_at is null)
-         from identity.organisation o where o.ready_at is not null and o.id > $1 order by o.id limit $2",
+        "select o.id,
+            (select count(*) from identity.membership m where m.organisation_id = o.id and m.ended_at is null)
+          + (select count(*) from identity.invitation i where i.organisation_id = o.id and i.state = 'pending' and i.expires_at > $2)
+         from identity.organisation o where o.ready_at is not null and o.id > $1 order by o.id limit $3",
     )
     .bind(after)
+    .bind(now)
     .bind(limit)
     .fetch_all(conn)
     .await?)

@@ -128,16 +128,21 @@ pub async fn revoke(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
     }
     if invitation::revoke(&mut tx, found.id, ctx.now()).await? {
         let before = Some(json!({"email": found.email, "status": found.state}).to_string());
+        let (members, invited) = organisation::count_people(&mut tx, ctx.tenant().id.0, ctx.now()).await?;
+        ctx.platform().databases().set_users(&mut tx, ctx.tenant().id, members + invited).await?;
         tx.audit(Audit { action: "revoke", resource: "identity.invitation", record_id: Some(id), before, after: None });
     }
     ctx.commit(tx, Answer::no_content()).await
 }
 
-/// The plan has room for one more person, those invited counted.
+/// The plan has room for one more person, those invited counted; takes that room.
 async fn room(ctx: &Ctx, tx: &mut Tx) -> Result<(), Problem> {
     let plan = &ctx.tenant().plan;
     let (members, invited) = organisation::count_people(tx, ctx.tenant().id.0, ctx.now()).await?;
-    if members + invited < plan.users { Ok(()) } else { Err(plan_full(plan)) }
+    if members + invited >= plan.users {
+        return Err(plan_full(plan));
+    }
+    Ok(ctx.platform().databases().set_users(tx, ctx.tenant().id, members + invited + 1).await?)
 }
 
 /// The plan has a message left this month. Mail on its way is not counted yet, so a burst may pass by a few.
