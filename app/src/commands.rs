@@ -6,6 +6,7 @@ pub mod fleet;
 pub mod inspect;
 pub mod migrate;
 pub mod operator;
+pub mod plan;
 pub mod serve;
 pub mod tenant;
 pub mod up;
@@ -52,6 +53,8 @@ enum Command {
     Keys(fleet::KeysCommand),
     /// Long work that runs or ended lately.
     Operations(fleet::OperationsArguments),
+    /// List the plans with their limits.
+    Plans,
     /// Bring every database to this program's schema, in waves.
     Migrate(migrate::MigrateArguments),
     /// Check that this machine and configuration can run the platform.
@@ -80,6 +83,7 @@ impl Cli {
             Command::Cluster(command) => fleet::clusters(&place, command).await,
             Command::Keys(command) => fleet::keys(&place, command).await,
             Command::Operations(arguments) => fleet::operations(&place, arguments).await,
+            Command::Plans => plan::list(&place).await,
             Command::Migrate(arguments) => migrate::run(&place, arguments).await,
             Command::Doctor => inspect::doctor(&place).await,
             Command::Openapi { service } => inspect::openapi(service.as_deref()),

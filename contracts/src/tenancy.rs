@@ -1,5 +1,5 @@
 //! Tenancy: organisations come into being and change.
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use hitaji_core::{AccountId, Event, TenantId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,40 @@ pub struct OrganisationChanged {
 
 impl Event for OrganisationChanged {
     const TYPE: &'static str = "tenancy.organisation.changed.v1";
+}
+
+/// The organisation has another plan from now on. Published in the control database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlanChanged {
+    pub tenant_id: TenantId,
+    /// Keys of plans.
+    pub before: String,
+    pub after: String,
+}
+
+impl Event for PlanChanged {
+    const TYPE: &'static str = "tenancy.plan.changed.v1";
+}
+
+/// A limit of the organisation's plan is nearly used up; said once a period and step. Published in the control database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct QuotaWarned {
+    pub tenant_id: TenantId,
+    /// `users`, `storage`, `requests` or `messages`.
+    pub kind: String,
+    /// 80 or 95.
+    pub percent: i32,
+    /// In bytes for `storage`.
+    pub used: i64,
+    pub limit: i64,
+    /// As people read it.
+    pub plan: String,
+    /// The day of `requests`, else the first day of the month; in the organisation's time zone.
+    pub period: NaiveDate,
+}
+
+impl Event for QuotaWarned {
+    const TYPE: &'static str = "tenancy.quota.warned.v1";
 }
 
 /// `POST /tenancy/v1/organisations`, asked by identity at sign-up: makes the organisation and its database, and

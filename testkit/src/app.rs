@@ -53,7 +53,7 @@ impl TestApp {
         config.set("database", "admin_url", test_postgres().await);
         config.set("database", "control", format!("test_{}", &new_id().simple().to_string()[22..]));
         config.set("database", "warm", 0);
-        config.set("backups", "every_hours", 0);
+        config.set("backups", "automatic", false);
         config.set("backups", "prove_days", 0);
         let files = TempDir::with_prefix("hitaji-files-").expect("a folder");
         config.set("files", "store", files.path().display().to_string());

@@ -37,6 +37,12 @@ pub enum TenantCommand {
     Archive(Change),
     /// Compare the databases of one organisation, or of all, with what their schemas say.
     Check { slug: Option<String> },
+    /// Give one another plan; `hitaji plans` lists them.
+    Plan {
+        slug: String,
+        #[arg(long)]
+        plan: String,
+    },
     #[command(flatten)]
     Fleet(FleetCommand),
 }
@@ -104,6 +110,7 @@ pub async fn run(place: &Place, command: TenantCommand) -> Result<(), Failure> {
         TenantCommand::Resume(change) => set_state(peers, StateAction::Resume, change).await,
         TenantCommand::Archive(change) => set_state(peers, StateAction::Archive, change).await,
         TenantCommand::Check { slug } => super::check::run(databases, slug.as_deref()).await,
+        TenantCommand::Plan { slug, plan } => super::plan::change(databases, &slug, &plan).await,
         TenantCommand::Fleet(command) => super::fleet::run(&assembled, command).await,
     }
 }

@@ -105,7 +105,7 @@ async fn a_refusing_database_costs_only_its_organisation() {
     far.get(PATH).await.ok();
     let databases = app.platform.databases();
     let rows = hitaji_db::directory::database::of_tenant(
-        &mut *databases.control().await.expect("the control database"),
+        &mut databases.control().await.expect("the control database"),
         theirs.id,
     )
     .await

@@ -12,6 +12,7 @@ mod keys;
 mod kill9;
 mod limits;
 mod operations;
+mod plans;
 mod polling;
 mod process;
 mod provisioning;

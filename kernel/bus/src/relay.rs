@@ -62,7 +62,8 @@ impl Relay {
         }
         let outcome = {
             let _slot = self.0.slots.acquire().await.expect("cannot be closed: nobody closes it");
-            self.deliver(&place).await
+            let meter = self.0.databases.meter();
+            meter.work(place.tenant(), self.deliver(&place)).await
         };
         self.0.busy.lock().expect("cannot be poisoned").remove(&place);
         if let Err(error) = outcome {

@@ -25,6 +25,7 @@ codes! {
     InsufficientScope = "insufficient_scope", 403, "You may not do this";
     OrganisationMismatch = "organisation_mismatch", 403, "The token is for another organisation";
     OrganisationInactive = "organisation_inactive", 403, "The organisation is not active";
+    PlanLimit = "plan_limit", 403, "The organisation's plan does not allow more";
     NotFound = "not_found", 404, "There is no such record";
     MethodNotAllowed = "method_not_allowed", 405, "The address does not know this method";
     Conflict = "conflict", 409, "The request conflicts with what is stored";

@@ -3,11 +3,12 @@ use crate::directory::database::Placement;
 use crate::directory::{self, Tenant, TenantState};
 use crate::governor::{Conn, Governor, GovernorStats};
 use crate::keys::DataKeys;
+use crate::meter::Meter;
 use crate::migrate::Migration;
 use crate::secrets::MasterKey;
 use crate::{DbError, HOME_CLUSTER, Place, roles};
 use chrono::{DateTime, Utc};
-use hitaji_core::{Clock, TenantId};
+use hitaji_core::{Clock, TenantId, new_id};
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
@@ -87,7 +88,10 @@ pub(crate) struct Inner {
     clusters: RwLock<HashMap<String, PgConnectOptions>>,
     pub master: MasterKey,
     pub clock: Clock,
-    governor: Governor,
+    pub governor: Governor,
+    pub meter: Meter,
+    /// Names this process in the ledger.
+    pub process: Uuid,
     tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
     placements: RwLock<HashMap<TenantId, Arc<Placements>>>,
     checked_at: Mutex<Option<DateTime<Utc>>>,
@@ -134,6 +138,8 @@ impl Databases {
             master,
             clock,
             governor,
+            meter: Meter::default(),
+            process: new_id(),
             tenants: RwLock::default(),
             placements: RwLock::default(),
             checked_at: Mutex::default(),
@@ -319,6 +325,7 @@ impl Databases {
         // One on its way is not cached: its activation may happen in another process.
         if tenant.state != TenantState::Provisioning {
             self.0.tenants.write().expect("cannot be poisoned").insert(id, tenant.clone());
+            self.0.governor.set_weight(id, tenant.plan.connection_weight.unsigned_abs());
         }
         Ok(tenant)
     }
@@ -341,6 +348,8 @@ impl Databases {
     /// Forgets what is cached of an organisation and closes its idle connections; the next use reads it anew.
     pub fn forget(&self, id: TenantId) {
         self.0.tenants.write().expect("cannot be poisoned").remove(&id);
+        // Its time zone may have changed, and with it its day.
+        self.0.meter.forget_standing(id);
         if let Some(placements) = self.0.placements.write().expect("cannot be poisoned").remove(&id) {
             for placement in &placements.databases {
                 let service = placement.service.as_deref().unwrap_or_default();

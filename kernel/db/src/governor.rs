@@ -174,6 +174,12 @@ impl Governor {
 
     /// The time for which each tenant held connections since this was last asked; all its connections added up.
     pub fn take_usage(&self) -> Vec<(TenantId, Duration)> {
+        let all = self.take_all_usage().into_iter();
+        all.filter_map(|(tenant, used)| Some((tenant?, used))).collect()
+    }
+
+    /// The same, with the platform's own connections (control database, administration) as those of no tenant.
+    pub fn take_all_usage(&self) -> Vec<(Option<TenantId>, Duration)> {
         self.change(None, |state, now| state.queue.take_usage(now))
     }
 

@@ -104,18 +104,34 @@ impl Fleet {
         Ok(found)
     }
 
-    /// Tenants in use whose newest backup is older than `age`, or that never had one; the longest waiting first.
-    pub async fn backup_due(&self, age: TimeDelta, limit: i64) -> Result<Vec<TenantId>, FleetError> {
+    /// Tenants in use whose newest backup is older than their plan allows, or that never had one; the longest waiting first.
+    pub async fn backup_due(&self, limit: i64) -> Result<Vec<TenantId>, FleetError> {
         let mut conn = self.databases.control().await?;
         let due: Vec<Uuid> = sqlx::query_scalar(
-            "select tenant.id from directory.tenant
+            "select tenant.id from directory.tenant join directory.plan on plan.key = tenant.plan
              left join lateral (select max(taken_at) as taken_at from directory.backup where backup.tenant_id = tenant.id) newest on true
              where tenant.state in ('active', 'suspended') and not tenant.neutralised
-               and coalesce(newest.taken_at, '-infinity') < $1
+               and coalesce(newest.taken_at, '-infinity') < $1::timestamptz - plan.backup_every_hours * interval '1 hour'
                and not exists (select from directory.operation where operation.tenant_id = tenant.id and operation.state = 'running')
              order by newest.taken_at nulls first limit $2",
         )
-        .bind(self.databases.clock().now() - age)
+        .bind(self.databases.clock().now())
+        .bind(limit)
+        .fetch_all(&mut *conn)
+        .await?;
+        conn.release();
+        Ok(due.into_iter().map(TenantId).collect())
+    }
+
+    /// Tenants whose plan promises any second back, and whose changes are not journaled yet.
+    pub async fn journal_due(&self, limit: i64) -> Result<Vec<TenantId>, FleetError> {
+        let mut conn = self.databases.control().await?;
+        let due: Vec<Uuid> = sqlx::query_scalar(
+            "select tenant.id from directory.tenant join directory.plan on plan.key = tenant.plan
+             where plan.point_in_time and not tenant.journaled and tenant.state = 'active' and not tenant.neutralised
+               and not exists (select from directory.operation where operation.tenant_id = tenant.id and operation.state = 'running')
+             order by tenant.id limit $1",
+        )
         .bind(limit)
         .fetch_all(&mut *conn)
         .await?;

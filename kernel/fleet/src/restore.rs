@@ -28,7 +28,7 @@ impl Fleet {
             let backups = self.choose(tenant, set).await?;
             let mut loaded = Vec::new();
             for backup in &backups {
-                loaded.push(match self.from_copy(tenant, backup).await? {
+                loaded.push(match self.clone_of_copy(tenant, backup).await? {
                     Some(new) => new,
                     None => {
                         let cluster = self.cluster_for(tenant, backup.service.as_deref()).await?;
@@ -45,7 +45,7 @@ impl Fleet {
     }
 
     /// A clone of the proven copy at hand, brought to today's schema; none where there is no such copy.
-    async fn from_copy(&self, tenant: TenantId, backup: &Backup) -> Result<Option<NewDatabase>, FleetError> {
+    async fn clone_of_copy(&self, tenant: TenantId, backup: &Backup) -> Result<Option<NewDatabase>, FleetError> {
         let Some(id) = backup.copy_id else { return Ok(None) };
         let copy = match self.row(tenant, id).await {
             Ok(copy) if copy.state == "copy" => copy,

@@ -4,7 +4,7 @@ use crate::keys::KeyRing;
 use crate::limits::Limits;
 use crate::platform::PlatformInner;
 use crate::token::token_cache;
-use crate::{Answer, Denylist, Peers, Platform, Problem, Registry, Setup, openapi, telemetry};
+use crate::{Answer, Denylist, Peers, Platform, Problem, Registry, Setup, meter, openapi, telemetry};
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -44,6 +44,7 @@ impl Assembled {
         tasks.spawn(self.relay.clone().run());
         tasks.spawn(upkeep(self.platform.clone()));
         tasks.spawn(self.platform.databases().clone().follow_directory());
+        tasks.spawn(meter::book_each_minute(self.platform.databases().clone()));
         tasks.spawn(hitaji_bus::retention::run(self.platform.databases().clone()));
         let context = JobContext { databases: self.platform.databases().clone(), parts: self.platform.parts().clone() };
         for job in &self.jobs {
@@ -153,7 +154,8 @@ fn routes(
     for wrap in services.iter().filter_map(|service| service.wrap) {
         router = wrap(router, platform);
     }
-    Ok(router.layer(from_fn_with_state(behind_proxy, finish)))
+    let meter = platform.databases().meter().clone();
+    Ok(router.layer(from_fn_with_state((meter, behind_proxy), finish)))
 }
 
 /// What every process does for itself: idle connections, changed directory rows, forgotten limits.

@@ -3,13 +3,13 @@ use crate::{Answer, Peer, Platform, Problem, Verified};
 use chrono::{DateTime, NaiveDate, Utc};
 use hitaji_bus::Parts;
 use hitaji_core::{AccountId, ErrorCode, TenantId};
+use hitaji_db::meter::Account;
 use hitaji_db::{Begun, Conn, Databases, Home, IdempotencyKey, Scope, Tenant, Tx};
 use http::{HeaderMap, Method, Uri, header};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 /// What is known of a request before anybody's authority: made once by the outermost layer.
-#[derive(Debug)]
 pub struct Request {
     pub id: String,
     pub method: Method,
@@ -18,6 +18,8 @@ pub struct Request {
     pub client_ip: Option<IpAddr>,
     pub(crate) traceparent: String,
     pub(crate) body_hash: OnceLock<[u8; 32]>,
+    /// Who is charged for it, once that is known.
+    pub(crate) account: OnceLock<Arc<Account>>,
 }
 
 impl Request {

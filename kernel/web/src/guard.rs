@@ -1,14 +1,16 @@
 //! The two layers around every handler: the outermost one (ids, log, problems) and the route's own (authority, limits).
 use crate::ctx::insufficient;
 use crate::limits::Remaining;
+use crate::meter::Bill;
 use crate::query::check_query;
 use crate::trace;
-use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route, Verified};
+use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route, Verified, quota};
 use axum::extract::{ConnectInfo, MatchedPath, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use hitaji_core::{ErrorCode, is_operators, new_id};
+use hitaji_db::meter::Meter;
 use hitaji_db::{Home, TenantState};
 use http::{HeaderValue, header};
 use std::net::{IpAddr, SocketAddr};
@@ -33,6 +35,8 @@ pub(crate) struct Rule {
     /// Names of the declared query parameters; none where a specification of its own rules the route.
     pub parameters: Option<Vec<String>>,
     pub deadline: Duration,
+    /// Not held back by a limit of the plan.
+    pub way_out: bool,
 }
 
 impl Rule {
@@ -59,17 +63,17 @@ impl Rule {
             parameters: (!route.protocol)
                 .then(|| route.parameters.iter().map(|parameter| parameter.name.clone()).collect()),
             deadline: route.deadline,
+            way_out: route.way_out,
         })
     }
 }
 
 /// The outermost layer.
 pub(crate) async fn finish(
-    State(behind_proxy): State<bool>,
-    mut request: axum::extract::Request,
+    State((meter, behind_proxy)): State<(Meter, bool)>,
+    request: axum::extract::Request,
     next: Next,
 ) -> Response {
-    let started = Instant::now();
     let client_ip = client_ip(&request, behind_proxy);
     let state = Arc::new(Request {
         id: request_id(&request),
@@ -79,7 +83,17 @@ pub(crate) async fn finish(
         client_ip,
         traceparent: trace::continued(request.headers()),
         body_hash: OnceLock::new(),
+        account: OnceLock::new(),
     });
+    let account = || state.account.get().cloned().unwrap_or_else(|| meter.account(None));
+    let work = answer(state.clone(), request, next);
+    let mut response = meter.measure(work, |polled| account().spend(polled)).await;
+    response.extensions_mut().insert(Bill { account: account(), meter: meter.clone() });
+    response
+}
+
+async fn answer(state: Arc<Request>, mut request: axum::extract::Request, next: Next) -> Response {
+    let started = Instant::now();
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     request.extensions_mut().insert(state.clone());
@@ -240,6 +254,9 @@ async fn authorise(
         return Err(Problem::new(ErrorCode::OrganisationMismatch, "The token names no organisation; sign in to one."));
     };
     let tenant = platform.databases().describe(tenant_id).await?;
+    let (account, stands) = platform.databases().account(&tenant).await?;
+    // The first to know; there is no second in one request.
+    let _ = state.account.set(account.clone());
     if tenant.state != TenantState::Active {
         return Err(Problem::new(ErrorCode::OrganisationInactive, inactive(tenant.state)));
     }
@@ -258,6 +275,7 @@ async fn authorise(
     {
         return Err(insufficient(scope));
     }
+    quota::admit(platform.clock(), rule, &state.method, &tenant, &account, &stands)?;
     Ok(Ctx {
         platform: platform.clone(),
         request: state.clone(),

@@ -75,6 +75,8 @@ pub struct Route {
     pub parameters: Vec<Parameter>,
     pub list: bool,
     pub deadline: Duration,
+    /// Goes on when a limit of the organisation's plan is reached: what helps to get out of that.
+    pub way_out: bool,
     pub(crate) handler: MethodRouter<Platform>,
 }
 
@@ -98,6 +100,7 @@ impl Route {
             parameters: Vec::new(),
             list: false,
             deadline: Duration::from_secs(15),
+            way_out: method == Method::DELETE,
             handler: on(filter, handler),
             method,
         }
@@ -170,6 +173,12 @@ impl Route {
     pub fn list(mut self) -> Route {
         self.list = true;
         self.parameter("limit", "1 to 200, 50 by default").parameter("cursor", "`page.next` of the page before")
+    }
+
+    /// Goes on when a limit of the organisation's plan is reached. Every DELETE does by itself.
+    pub fn way_out(mut self) -> Route {
+        self.way_out = true;
+        self
     }
 
     pub fn deadline(mut self, deadline: Duration) -> Route {

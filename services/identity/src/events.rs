@@ -6,8 +6,8 @@ use crate::pages;
 use crate::store::{account, invitation, organisation, reset};
 use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
 use hitaji_contracts::identity::{InvitationSent, PasswordResetRequested, SessionEnded};
-use hitaji_contracts::tenancy::{OrganisationErasing, SupportEnded};
-use hitaji_core::Event as _;
+use hitaji_contracts::tenancy::{OrganisationErasing, QuotaWarned, SupportEnded};
+use hitaji_core::{Event as _, TenantId};
 use hitaji_db::Home;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
@@ -23,6 +23,15 @@ pub const CONSUMERS: &[Consumer] = &[
         source_home: Home::Control,
         home: Home::Control,
         handle: |delivery| -> Handled<'_> { Box::pin(send_mail(delivery)) },
+    },
+    Consumer {
+        name: "identity.quota_mail",
+        service: "identity",
+        source: "tenancy",
+        types: &[QuotaWarned::TYPE],
+        source_home: Home::Control,
+        home: Home::Control,
+        handle: |delivery| -> Handled<'_> { Box::pin(warn_owners(delivery)) },
     },
     Consumer {
         name: "identity.denylist",
@@ -101,6 +110,10 @@ struct Letter<'a> {
     link: String,
     organisation: &'a str,
     inviter: &'a str,
+    /// Further places of its texts.
+    places: Vec<(&'static str, String)>,
+    /// Whose message it is by the plan; nobody's where it must be sent whatever is used up.
+    tenant: Option<TenantId>,
 }
 
 async fn send_mail(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
@@ -139,6 +152,8 @@ async fn send_invitation(
         link: format!("{}/invitations/{token}", provider.origin),
         organisation: wish.as_ref().map_or("Hitaji", |(wish, _)| &wish.name),
         inviter: inviter.as_ref().map_or("Hitaji", |inviter| &inviter.name),
+        places: Vec::new(),
+        tenant: Some(event.tenant_id),
     };
     post(provider, &letter).await
 }
@@ -161,6 +176,8 @@ async fn send_reset(
         link: format!("{}/reset-password/{token}", provider.origin),
         organisation: "Hitaji",
         inviter: "Hitaji",
+        places: Vec::new(),
+        tenant: None,
     };
     post(provider, &letter).await
 }
@@ -169,7 +186,8 @@ async fn post(provider: &Provider, letter: &Letter<'_>) -> Result<(), ConsumerEr
     let say = |part: &str| {
         let text = pages::text(letter.locale, &format!("{}_{part}", letter.kind));
         let filled = [("{name}", letter.name), ("{organisation}", letter.organisation), ("{inviter}", letter.inviter)];
-        filled.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
+        let text = filled.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value));
+        letter.places.iter().fold(text, |text, (place, value)| text.replace(place, value))
     };
     let values = context! {
         lang => letter.locale,
@@ -186,7 +204,42 @@ async fn post(provider: &Provider, letter: &Letter<'_>) -> Result<(), ConsumerEr
     let address: Address =
         letter.email.parse().map_err(|_| ConsumerError::Other("the address of a mail is not one".into()))?;
     let to = Mailbox::new(Some(letter.name.to_owned()), address);
-    provider.mailer.send(to, &say("subject"), render("mail.txt")?, render("mail.html")?).await
+    provider.mailer.send(to, &say("subject"), render("mail.txt")?, render("mail.html")?).await?;
+    provider.databases.meter().message(letter.tenant);
+    Ok(())
+}
+
+/// Tells the owners that a limit of their plan comes near. Not counted as one of their messages.
+async fn warn_owners(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
+    let provider = delivery.parts.get::<Provider>();
+    let Some(event) = delivery.event.decode::<QuotaWarned>() else { return Ok(()) };
+    let event = event?;
+    let tenant = provider.databases.describe(event.tenant_id).await?;
+    if tenant.neutralised {
+        return Ok(());
+    }
+    for (name, email, locale) in organisation::people_with_role(delivery.tx, event.tenant_id.0, "owner").await? {
+        let what = pages::text(&locale, &format!("quota_{}", event.kind)).to_owned();
+        let places = vec![
+            ("{what}", what),
+            ("{percent}", event.percent.to_string()),
+            ("{plan}", event.plan.clone()),
+            ("{consequence}", pages::text(&locale, &format!("quota_{}_consequence", event.kind)).to_owned()),
+        ];
+        let letter = Letter {
+            kind: "mail_quota",
+            locale: &locale,
+            name: &name,
+            email: &email,
+            link: format!("{}/settings/usage", provider.origin),
+            organisation: &tenant.name,
+            inviter: "Hitaji",
+            places,
+            tenant: None,
+        };
+        post(&provider, &letter).await?;
+    }
+    Ok(())
 }
 
 /// The process that ended the session has denied it at once; this one may be another.

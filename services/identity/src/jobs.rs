@@ -1,9 +1,11 @@
-//! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew.
+//! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew, people are counted.
 use crate::http::provider::Provider;
-use crate::store::{grant, reset, session};
+use crate::store::{grant, organisation, reset, session};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
+use hitaji_core::TenantId;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// A used code or token is kept so long, so that a second use is recognised.
 const KEPT: TimeDelta = TimeDelta::days(1);
@@ -21,6 +23,12 @@ pub const JOBS: &[Job] = &[
         everywhere: false,
         run: |context| Box::pin(rewrap(context)),
     },
+    Job {
+        name: "identity.count",
+        every: Duration::from_secs(3600),
+        everywhere: false,
+        run: |context| Box::pin(count(context)),
+    },
 ];
 
 /// Seals the signing keys anew where the master key has changed.
@@ -30,6 +38,27 @@ async fn rewrap(context: JobContext) -> Result<(), String> {
         tracing::info!(rewrapped, "signing keys were sealed by the new master key");
     }
     Ok(())
+}
+
+/// Says how many people each organisation has, invited ones among them: invitations run out by themselves, and some were
+/// there before anybody counted.
+async fn count(context: JobContext) -> Result<(), String> {
+    let work = async {
+        let mut after = Uuid::nil();
+        loop {
+            let mut conn = context.databases.control().await?;
+            let counts = organisation::people_counts(&mut conn, after, context.databases.clock().now(), 200).await?;
+            for (id, people) in &counts {
+                context.databases.set_users(&mut conn, TenantId(*id), *people).await?;
+            }
+            conn.release();
+            match counts.last() {
+                Some((id, _)) => after = *id,
+                None => return Ok::<_, hitaji_db::DbError>(()),
+            }
+        }
+    };
+    work.await.map_err(|error| error.to_string())
 }
 
 async fn forget(context: JobContext) -> Result<(), String> {

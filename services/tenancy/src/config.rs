@@ -4,9 +4,8 @@ use serde::Deserialize;
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Backups {
-    /// Each organisation is backed up so often; 0: never by itself.
-    pub every_hours: u32,
-    pub keep_days: u32,
+    /// Each organisation is backed up as often as its plan says; else only when somebody asks.
+    pub automatic: bool,
     /// Each organisation's newest backup is restored and compared so often; 0: never by itself.
     pub prove_days: u32,
     /// How long the operator keeps physical backups and the write-ahead log.
@@ -14,10 +13,6 @@ pub struct Backups {
 }
 
 impl Backups {
-    pub fn keep(&self) -> TimeDelta {
-        TimeDelta::days(self.keep_days.into())
-    }
-
     pub fn physical(&self) -> TimeDelta {
         TimeDelta::days(self.physical_days.into())
     }

@@ -4,5 +4,7 @@ pub mod erasure;
 pub mod exports;
 pub mod operator;
 pub mod organisation;
+pub mod plans;
 pub mod support_grants;
 pub mod support_questions;
+pub mod usage;

@@ -1,10 +1,12 @@
 //! Periodic work: keep databases ready, remove orphans, finish what a crash interrupted, back up and prove, ship journals.
 use crate::config::Backups;
 use crate::http::create_organisation::complete;
+use crate::http::plans;
 use crate::http::support_grants::write_down_expired;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use hitaji_bus::JobContext;
+use hitaji_core::TenantId;
 use hitaji_db::{Begun, DbError, Scope, Tx};
 use hitaji_fleet::Fleet;
 
@@ -106,12 +108,18 @@ pub fn retire_roles(context: JobContext) -> Outcome {
 pub fn back_up(context: JobContext) -> Outcome {
     Box::pin(async move {
         let (fleet, settings) = (context.parts.get::<Fleet>(), context.parts.get::<Backups>());
-        if settings.every_hours == 0 {
+        if !settings.automatic {
             return Ok(());
         }
-        let age = TimeDelta::hours(settings.every_hours.into());
-        for id in fleet.backup_due(age, AT_ONE_TURN).await.map_err(told)? {
-            if let Err(error) = fleet.backup(id, settings.keep(), ACTOR).await {
+        for id in fleet.journal_due(AT_ONE_TURN).await.map_err(told)? {
+            let keep = kept(&context, id).await.map_err(told)?;
+            if let Err(error) = fleet.journal_on(id, keep, ACTOR).await {
+                tracing::error!(tenant = %id, %error, "an organisation's changes could not be journaled");
+            }
+        }
+        for id in fleet.backup_due(AT_ONE_TURN).await.map_err(told)? {
+            let keep = kept(&context, id).await.map_err(told)?;
+            if let Err(error) = fleet.backup(id, keep, ACTOR).await {
                 tracing::error!(tenant = %id, %error, "an organisation could not be backed up");
             }
             fleet.expire_journals(id).await.map_err(told)?;
@@ -119,6 +127,11 @@ pub fn back_up(context: JobContext) -> Outcome {
         fleet.expire_backups().await.map_err(told)?;
         Ok(())
     })
+}
+
+/// For how long the organisation's plan keeps a backup.
+async fn kept(context: &JobContext, id: TenantId) -> Result<TimeDelta, DbError> {
+    Ok(TimeDelta::days(context.databases.describe(id).await?.plan.backup_keep_days.into()))
 }
 
 /// Restores backups into scratch databases, the one that waits longest for its proof first.
@@ -133,6 +146,28 @@ pub fn prove(context: JobContext) -> Outcome {
                 tracing::error!(tenant = %id, %error, "an organisation's backup is not proven");
             }
         }
+        Ok(())
+    })
+}
+
+pub fn measure(context: JobContext) -> Outcome {
+    Box::pin(async move { context.databases.measure_databases().await.map_err(told) })
+}
+
+pub fn warn(context: JobContext) -> Outcome {
+    Box::pin(async move {
+        let warned = plans::warn(&context.databases).await.map_err(told)?;
+        if warned > 0 {
+            tracing::info!(warned, "organisations were warned that a limit of their plan comes near");
+        }
+        Ok(())
+    })
+}
+
+pub fn forget_usage(context: JobContext) -> Outcome {
+    Box::pin(async move {
+        let removed = context.databases.forget_usage().await.map_err(told)?;
+        tracing::info!(removed, "old lines of the usage ledger were removed");
         Ok(())
     })
 }

@@ -10,6 +10,8 @@ mod store;
 pub use config::Backups;
 pub use http::erasure::erase;
 
+pub use http::plans;
+
 use hitaji_bus::{Job, Parts};
 use hitaji_contracts::tenancy::{
     ChangeState, CreateOrganisation, OrganisationCreated, StateChanged, SupportAnswer, SupportQuestion,
@@ -79,6 +81,9 @@ const JOBS: &[Job] = &[
         everywhere: false,
         run: jobs::expire_support,
     },
+    Job { name: "tenancy.measure", every: Duration::from_secs(60), everywhere: false, run: jobs::measure },
+    Job { name: "tenancy.warn", every: Duration::from_secs(60), everywhere: false, run: jobs::warn },
+    Job { name: "tenancy.forget_usage", every: Duration::from_secs(3600), everywhere: false, run: jobs::forget_usage },
 ];
 
 pub fn service() -> Service {
@@ -122,6 +127,9 @@ fn own_routes() -> Vec<Route> {
         Route::get("/organisation", Access::Scope("tenancy.organisation:read"), read)
             .summary("The organisation of the token")
             .answers::<OrganisationOut>(200),
+        Route::get("/usage", Access::Scope("tenancy.organisation:read"), http::usage::read)
+            .summary("What the organisation uses of its plan, and its last 30 days")
+            .answers::<http::usage::UsageOut>(200),
         Route::patch("/organisation", OWN, change)
             .summary("Change name, time zone or products")
             .body::<OrganisationPatch>()

@@ -249,6 +249,7 @@ fn class_list_routes() -> Vec<Route> {
             .answers::<http::class_list::ImportOut>(200)
             .deadline(Duration::from_secs(60)),
         Route::post("/class-list-imports/{id}/discard", IMPORT, http::class_list::discard)
+            .way_out()
             .summary("Put the class list aside")
             .if_match()
             .answers::<http::class_list::ImportOut>(200),

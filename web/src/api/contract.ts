@@ -15,6 +15,10 @@ export interface List<T> { data: T[]; page: Page }
 export type Me = With<Schemas['Me'], { account: With<Schemas['AccountOut'], { locale: 'en' | 'sw' }> }>;
 export type Organisation = Schemas['OrganisationOut'];
 export type SupportGrant = With<Schemas['SupportGrantOut'], { access: 'read' | 'write'; state: 'requested' | 'granted' | 'refused' | 'ended' | 'expired' }>;
+export type QuotaKind = 'users' | 'storage' | 'requests' | 'messages';
+export type PlanLimit = With<Schemas['LimitOut'], { kind: QuotaKind; period: 'now' | 'day' | 'month'; resets_at: string | null }>;
+export type UsageDay = Answer<Schemas['DayOut']>;
+export type Usage = With<Schemas['UsageOut'], { limits: PlanLimit[]; days: UsageDay[] }>;
 export type Role = Schemas['RoleOut'];
 export type Member = Schemas['MemberOut'];
 export type Invitation = With<Schemas['InvitationOut'], { status: 'pending' | 'accepted' | 'expired' | 'revoked' }>;
@@ -78,5 +82,5 @@ export type ImportRow = With<
 export interface FieldError { pointer: string; code: string; message: string }
 export interface ProblemBody {
   type?: string; title?: string; status: number; code: string; detail?: string;
-  request_id?: string; errors?: FieldError[]; current?: unknown; max_age?: number;
+  request_id?: string; errors?: FieldError[]; current?: unknown; max_age?: number; quota?: { kind: QuotaKind; plan: string; limit: number };
 }

@@ -13,7 +13,8 @@ export function explain(error: unknown): Explanation {
     return {
       title: titleOf(error),
       advice: adviceOf(error),
-      fields: (error.body.errors ?? []).map((one) => one.message),
+      // What a plan refuses is said in full above.
+      fields: error.body.quota ? [] : (error.body.errors ?? []).map((one) => one.message),
       reference: server ? (error.body.request_id ?? null) : null,
       offline: false,
     };
@@ -23,6 +24,7 @@ export function explain(error: unknown): Explanation {
 
 function titleOf(problem: Problem): string {
   if (problem.code === 'organisation_inactive') return t('error_inactive');
+  if (problem.body.quota) return t(`quota_${problem.body.quota.kind}`);
   switch (problem.status) {
     case 403: return t('error_forbidden');
     case 404: return t('error_missing');
@@ -35,6 +37,7 @@ function titleOf(problem: Problem): string {
 }
 
 function adviceOf(problem: Problem): string {
+  if (problem.body.quota) return t(`quota_${problem.body.quota.kind}_advice`);
   if (problem.status >= 500) return t('error_server_advice');
   if (problem.status === 429) return t('error_busy_advice', { seconds: problem.retryAfterSeconds ?? 30 });
   if (problem.code === 'organisation_inactive') return t('error_inactive_advice');

@@ -1,6 +1,6 @@
 // Rates, dates and ids.
 import { describe, expect, it } from 'vitest';
-import { attendanceRate, businessDate, formatRate } from './format';
+import { attendanceRate, businessDate, formatBytes, formatRate } from './format';
 import { uuidv7 } from './uuid';
 
 describe('rates', () => {
@@ -25,6 +25,14 @@ describe('business date', () => {
     const instant = new Date('2026-05-12T22:30:00Z');
     expect(businessDate('Africa/Nairobi', instant)).toBe('2026-05-13');
     expect(businessDate('Africa/Accra', instant)).toBe('2026-05-12');
+  });
+});
+
+describe('bytes', () => {
+  it('are told in the largest unit, with one decimal below ten', () => {
+    expect([0, 1023, 1536, 10 * 1024 ** 2, 20 * 1024 ** 3].map((bytes) => formatBytes(bytes, 'en'))).toEqual([
+      '0 B', '1,023 B', '1.5 KB', '10 MB', '20 GB',
+    ]);
   });
 });
 

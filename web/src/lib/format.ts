@@ -39,6 +39,19 @@ export function businessDate(timeZone: string, now: Date = new Date()): string {
   return `${part('year')}-${part('month')}-${part('day')}`;
 }
 
+/** 1536 → "1.5 KB": powers of 1,024 by the names that people know them by. */
+export function formatBytes(bytes: number, locale: string): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && unit + 1 < units.length) [value, unit] = [value / 1024, unit + 1];
+  const digits = value < 10 && unit > 0 ? 1 : 0;
+  return `${new Intl.NumberFormat(intlLocale(locale), { maximumFractionDigits: digits }).format(value)} ${units[unit]}`;
+}
+
+export function formatNumber(value: number, locale: string): string {
+  return new Intl.NumberFormat(intlLocale(locale)).format(value);
+}
+
 function intlLocale(locale: string): string {
   return locale === 'sw' ? 'sw-KE' : 'en-GB';
 }

@@ -2,8 +2,11 @@
 pub mod cluster;
 pub mod database;
 pub mod operation;
+pub mod plan;
+pub mod usage;
 
 use crate::catalogue::Catalogue;
+use crate::directory::plan::Plan;
 use crate::{Databases, DbError};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -74,6 +77,8 @@ pub struct Tenant {
     pub neutralised: bool,
     /// Every change is journaled, so that any second can be restored.
     pub journaled: bool,
+    /// What it may use.
+    pub plan: Plan,
     pub version: i64,
     pub created_at: DateTime<Utc>,
 }
@@ -105,6 +110,8 @@ struct TenantRow {
     journaled: bool,
     version: i64,
     created_at: DateTime<Utc>,
+    #[sqlx(flatten)]
+    plan: Plan,
 }
 
 impl TryFrom<TenantRow> for Tenant {
@@ -122,6 +129,7 @@ impl TryFrom<TenantRow> for Tenant {
             state_reason: row.state_reason,
             neutralised: row.neutralised,
             journaled: row.journaled,
+            plan: row.plan,
             version: row.version,
             created_at: row.created_at,
         })
@@ -130,8 +138,11 @@ impl TryFrom<TenantRow> for Tenant {
 
 pub async fn tenant(conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
     let row: Option<TenantRow> = sqlx::query_as(
-        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
-         from directory.tenant where id = $1",
+        "select tenant.id, tenant.slug, tenant.name, tenant.country, tenant.currency, tenant.time_zone, tenant.products,
+         tenant.state, tenant.state_reason, tenant.neutralised, tenant.journaled, tenant.version, tenant.created_at,
+         plan.key as plan_key, plan.name as plan_name, plan.users, plan.storage_bytes, plan.requests_per_day,
+         plan.messages_per_month, plan.connection_weight, plan.point_in_time, plan.backup_every_hours, plan.backup_keep_days
+         from directory.tenant join directory.plan on plan.key = tenant.plan where tenant.id = $1",
     )
     .bind(id.0)
     .fetch_optional(conn)
@@ -148,8 +159,12 @@ pub async fn tenant_by_slug(conn: &mut PgConnection, slug: &str) -> Result<Optio
 /// All organisations after `after` in order of id, at most `limit`.
 pub async fn tenants(conn: &mut PgConnection, after: Option<TenantId>, limit: i64) -> Result<Vec<Tenant>, DbError> {
     let rows: Vec<TenantRow> = sqlx::query_as(
-        "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
-         from directory.tenant where id > $1 order by id limit $2",
+        "select tenant.id, tenant.slug, tenant.name, tenant.country, tenant.currency, tenant.time_zone, tenant.products,
+         tenant.state, tenant.state_reason, tenant.neutralised, tenant.journaled, tenant.version, tenant.created_at,
+         plan.key as plan_key, plan.name as plan_name, plan.users, plan.storage_bytes, plan.requests_per_day,
+         plan.messages_per_month, plan.connection_weight, plan.point_in_time, plan.backup_every_hours, plan.backup_keep_days
+         from directory.tenant join directory.plan on plan.key = tenant.plan where tenant.id > $1
+         order by tenant.id limit $2",
     )
     .bind(after.map_or(Uuid::nil(), |id| id.0))
     .bind(limit)

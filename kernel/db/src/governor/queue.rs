@@ -187,14 +187,15 @@ impl<T> FairQueue<T> {
         account.held = account.held.saturating_sub(1);
     }
 
-    /// The time that tenants held connections since this was last asked.
-    pub fn take_usage(&mut self, now: Duration) -> Vec<(TenantId, Duration)> {
+    /// The time that shares held connections since this was last asked: of each tenant, and of the platform.
+    pub fn take_usage(&mut self, now: Duration) -> Vec<(Option<TenantId>, Duration)> {
         let mut usage = Vec::new();
         for (share, account) in &mut self.accounts {
             account.charge(now);
             let used = std::mem::take(&mut account.used);
-            if let (Share::Tenant(id), false) = (share, used.is_zero()) {
-                usage.push((*id, used));
+            let tenant = if let Share::Tenant(id) = share { Some(*id) } else { None };
+            if !used.is_zero() {
+                usage.push((tenant, used));
             }
         }
         usage
@@ -207,10 +208,9 @@ impl<T> FairQueue<T> {
             self.virtual_time = self.virtual_time.max(latest.unwrap_or_default());
         }
         let reached = self.virtual_time;
-        self.accounts.retain(|share, account| {
+        self.accounts.retain(|_, account| {
             let owes = account.virtual_time > reached;
-            let metered = matches!(share, Share::Tenant(_)) && !account.used.is_zero();
-            account.held > 0 || account.waiting > 0 || owes || metered
+            account.held > 0 || account.waiting > 0 || owes || !account.used.is_zero()
         });
     }
 
@@ -435,16 +435,21 @@ mod tests {
     fn usage_is_counted_once_also_of_what_still_runs() {
         let mut queue: FairQueue<()> = FairQueue::default();
         let Share::Tenant(id) = share(1) else { unreachable!() };
+        let take = |queue: &mut FairQueue<()>, now| {
+            let mut usage = queue.take_usage(ms(now));
+            usage.sort_unstable_by_key(|(tenant, _)| tenant.is_some());
+            usage
+        };
         queue.start(ms(0), share(1));
         queue.start(ms(10), share(1));
         queue.start(ms(10), Share::Control);
-        assert_eq!(queue.take_usage(ms(20)), [(id, ms(30))]);
+        assert_eq!(take(&mut queue, 20), [(None, ms(10)), (Some(id), ms(30))]);
         queue.end(ms(25), share(1));
         queue.end(ms(25), share(1));
         queue.forget_idle();
-        assert_eq!(queue.take_usage(ms(99)), [(id, ms(10))]);
-        assert_eq!(queue.take_usage(ms(100)), []);
-        queue.end(ms(100), Share::Control);
+        assert_eq!(take(&mut queue, 99), [(None, ms(79)), (Some(id), ms(10))]);
+        queue.end(ms(99), Share::Control);
+        assert_eq!(take(&mut queue, 100), []);
         queue.forget_idle();
         assert!(queue.accounts.is_empty());
     }

@@ -2,8 +2,8 @@
 use crate::store::organisation;
 use hitaji_contracts::identity::MembershipStarted;
 use hitaji_core::{AccountId, TenantId, new_id};
-use hitaji_db::{DbError, Tenant, TenantState, Tx};
-use hitaji_web::{PlatformCtx, Problem};
+use hitaji_db::{DbError, Plan, Tenant, TenantState, Tx};
+use hitaji_web::{PlatformCtx, Problem, Quota, plan_limit};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -72,14 +72,30 @@ pub fn named<'a>(belongings: &'a [Belonging], hint: &str) -> Option<&'a Belongin
     belongings.iter().find(|belonging| belonging.tenant.slug == hint || Some(belonging.tenant.id) == id)
 }
 
-/// Makes somebody a member of a confirmed organisation and tells everyone. False when they are one already.
+/// Makes somebody a member of a confirmed organisation and tells everyone. False when they are one already. Refused where
+/// the organisation's plan has no room for one more member.
 pub async fn join(ctx: &PlatformCtx, tx: &mut Tx, joining: &Joining<'_>) -> Result<bool, Problem> {
+    let id = TenantId(joining.organisation_id);
+    let plan = ctx.databases().describe(id).await?.plan.clone();
+    let (members, invited) = organisation::count_people(tx, joining.organisation_id, ctx.now()).await?;
+    if members >= plan.users && organisation::roles(tx, joining.organisation_id, joining.account_id).await?.is_none() {
+        return Err(plan_full(&plan));
+    }
     let joined =
         organisation::join(tx, new_id(), joining.organisation_id, joining.account_id, joining.roles, ctx.now()).await?;
     if joined {
         announce(tx, joining);
+        ctx.databases().set_users(tx, id, members + 1 + invited).await?;
     }
     Ok(joined)
+}
+
+/// 422: the plan's people are all there.
+pub fn plan_full(plan: &Plan) -> Problem {
+    let told = plan_limit(Quota::Users, plan);
+    let mut problem = Problem::field("", "plan_limit", told.detail.clone());
+    problem.extra = told.extra.clone();
+    problem
 }
 
 pub fn announce(tx: &mut Tx, joining: &Joining<'_>) {

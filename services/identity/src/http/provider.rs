@@ -26,10 +26,10 @@ pub struct Provider {
     pub pages: Pages,
     pub mailer: Mailer,
     pub master: MasterKey,
+    pub databases: Databases,
     /// The issuer: the public address without a trailing slash.
     pub origin: String,
     pub denylist: Denylist,
-    databases: Databases,
 }
 
 /// Reads the configuration; nothing is opened yet.
@@ -53,9 +53,9 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         pages: Pages::new()?,
         mailer: Mailer::new(&settings)?,
         master: setup.databases.master().clone(),
+        databases: setup.databases.clone(),
         origin: setup.origin.to_owned(),
         denylist: setup.denylist.clone(),
-        databases: setup.databases.clone(),
         settings,
     };
     let mut parts = Parts::default();

@@ -178,6 +178,7 @@ pub async fn finish(ctx: &PlatformCtx, account: &Account, id: TenantId) -> Resul
             roles: &[OWNER.to_owned()],
         };
         announce(&mut tx, &joining);
+        ctx.databases().set_users(&mut tx, id, 1).await?;
         audit(&mut tx, "confirm", "identity.organisation", Some(id.0), json!({"slug": made.slug}));
     }
     tx.commit(None).await?;

@@ -157,6 +157,12 @@ const TEXTS: &[Text] = &[
         "It was accepted, withdrawn, sent again with a new link, or is older than seven days. Look for a newer mail, or ask for another invitation.",
         "Umekubaliwa, umeondolewa, umetumwa tena kwa kiungo kipya, au una zaidi ya siku saba. Tafuta barua mpya zaidi, au omba mwaliko mwingine.",
     ),
+    ("invitation_full_title", "There is no room just now", "Hakuna nafasi kwa sasa"),
+    (
+        "invitation_full_text",
+        "The plan of this organisation has no room for one more person. Your invitation stays open; ask who invited you for room.",
+        "Mpango wa taasisi hii hauna nafasi ya mtu mwingine. Mwaliko wako bado uko wazi; mwombe aliyekualika akupatie nafasi.",
+    ),
     // Passwords.
     ("forgot_title", "Set a new password", "Weka nywila mpya"),
     ("forgot_lead", "We mail you a link that is good for 30 minutes.", "Tutakutumia kiungo kinachodumu dakika 30."),
@@ -260,6 +266,47 @@ const TEXTS: &[Text] = &[
         "The link is good for 30 minutes. If it was not you, do nothing: your password stays as it is.",
         "Kiungo kinadumu dakika 30. Kama si wewe, usifanye chochote: nywila yako inabaki ilivyo.",
     ),
+    (
+        "mail_quota_subject",
+        "{organisation}: {percent}% of {what} used",
+        "{organisation}: {percent}% ya {what} imetumika",
+    ),
+    ("mail_quota_greeting", "Hello {name},", "Habari {name},"),
+    (
+        "mail_quota_body",
+        "{organisation} has used {percent}% of {what} in the plan {plan}. {consequence} See how things stand here:",
+        "{organisation} imetumia {percent}% ya {what} katika mpango {plan}. {consequence} Angalia hali ilivyo hapa:",
+    ),
+    ("mail_quota_action", "See the usage", "Angalia matumizi"),
+    (
+        "mail_quota_note",
+        "You get this because you are an owner. A larger plan can be had at any time; nothing that is stored gets lost.",
+        "Umepata ujumbe huu kwa sababu wewe ni mmiliki. Mpango mkubwa zaidi unapatikana wakati wowote; hakuna kilichohifadhiwa kinachopotea.",
+    ),
+    ("quota_users", "the room for people", "nafasi ya watu"),
+    (
+        "quota_users_consequence",
+        "When it is full, nobody more can be invited; everybody who is in goes on.",
+        "Ikijaa, hakuna mwingine anayeweza kualikwa; waliomo wanaendelea.",
+    ),
+    ("quota_storage", "the storage", "nafasi ya kuhifadhi"),
+    (
+        "quota_storage_consequence",
+        "When it is full, nothing new can be saved; reading and deleting go on.",
+        "Ikijaa, hakuna kipya kinachoweza kuhifadhiwa; kusoma na kufuta kunaendelea.",
+    ),
+    ("quota_requests", "today’s requests", "maombi ya leo"),
+    (
+        "quota_requests_consequence",
+        "When they are used up, work goes on after midnight; settings and people stay reachable.",
+        "Yakiisha, kazi inaendelea baada ya saa sita usiku; mipangilio na watu bado vinafikika.",
+    ),
+    ("quota_messages", "this month’s messages", "ujumbe wa mwezi huu"),
+    (
+        "quota_messages_consequence",
+        "When they are used up, invitations wait for the next month; mail for signing in goes on.",
+        "Ukiisha, mialiko inasubiri mwezi ujao; barua za kuingia zinaendelea.",
+    ),
 ];
 
 #[cfg(test)]
@@ -271,7 +318,9 @@ mod tests {
         for (index, (key, en, sw)) in TEXTS.iter().enumerate() {
             assert!(!en.is_empty() && !sw.is_empty(), "{key}");
             assert!(TEXTS[..index].iter().all(|(other, ..)| other != key), "{key} stands there twice");
-            for place in ["{name}", "{inviter}", "{organisation}", "{seconds}"] {
+            for place in
+                ["{name}", "{inviter}", "{organisation}", "{seconds}", "{what}", "{percent}", "{plan}", "{consequence}"]
+            {
                 assert_eq!(en.contains(place), sw.contains(place), "{key} {place}");
             }
         }

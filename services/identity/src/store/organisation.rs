@@ -94,6 +94,64 @@ pub async fn join(
     Ok(inserted.rows_affected() == 1)
 }
 
+/// How many members an organisation has, and how many open invitations. Holds the organisation's row, so that of two who
+/// join at once the second counts the first.
+pub async fn count_people(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(i64, i64), DbError> {
+    sqlx::query("select from identity.organisation where id = $1 for no key update")
+        .bind(organisation_id)
+        .execute(&mut *conn)
+        .await?;
+    Ok(sqlx::query_as(
+        "select (select count(*) from identity.membership where organisation_id = $1 and ended_at is null),
+                (select count(*) from identity.invitation where organisation_id = $1 and state = 'pending' and expires_at > $2)",
+    )
+    .bind(organisation_id)
+    .bind(now)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Members and open invitations of every confirmed organisation after `after`, at most `limit`.
+pub async fn people_counts(
+    conn: &mut PgConnection,
+    after: Uuid,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<(Uuid, i64)>, DbError> {
+    Ok(sqlx::query_as(
+        "select o.id,
+            (select count(*) from identity.membership m where m.organisation_id = o.id and m.ended_at is null)
+          + (select count(*) from identity.invitation i where i.organisation_id = o.id and i.state = 'pending' and i.expires_at > $2)
+         from identity.organisation o where o.ready_at is not null and o.id > $1 order by o.id limit $3",
+    )
+    .bind(after)
+    .bind(now)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Name, address and language of the current members with a role, at most 20.
+pub async fn people_with_role(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    role: &str,
+) -> Result<Vec<(String, String, String)>, DbError> {
+    Ok(sqlx::query_as(
+        "select a.name, a.email, a.locale from identity.membership m join identity.account a on a.id = m.account_id
+         where m.organisation_id = $1 and m.ended_at is null and a.disabled_at is null and $2 = any (m.roles)
+         order by m.id limit 20",
+    )
+    .bind(organisation_id)
+    .bind(role)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// A person's organisations, oldest first, at most 100.
 pub async fn memberships(conn: &mut PgConnection, account_id: Uuid) -> Result<Vec<Membership>, DbError> {
     Ok(sqlx::query_as(

@@ -1,6 +1,7 @@
 //! `/identity/v1/invitations`: asking people into the organisation, again, or not any more.
 use crate::domain::account::{locale_of, normalise_email, normalise_name};
 use crate::http::api::members::PageParams;
+use crate::http::membership::plan_full;
 use crate::http::provider::Provider;
 use crate::store::invitation::{self, Invitation};
 use crate::store::{account, organisation};
@@ -8,7 +9,7 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use hitaji_contracts::identity::InvitationSent;
 use hitaji_core::{ErrorCode, FieldError, new_id};
 use hitaji_db::{Audit, Tx};
-use hitaji_web::{Answer, Body, Ctx, Id, Params, Problem};
+use hitaji_web::{Answer, Body, Ctx, Id, Params, Problem, Quota, plan_limit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -63,11 +64,13 @@ pub async fn read(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
 
 pub async fn create(ctx: Ctx, Body(asked): Body<NewInvitation>) -> Result<Answer, Problem> {
     let (email, name) = check(&ctx, &asked)?;
+    may_send(&ctx).await?;
     let (now, organisation_id) = (ctx.now(), ctx.tenant().id.0);
     let mut tx = ctx.tx().await?;
     if organisation::has_member(&mut tx, organisation_id, &email).await? {
         return Err(Problem::new(ErrorCode::Conflict, "This person is a member already."));
     }
+    room(&ctx, &mut tx).await?;
     let inviter = account::find(&mut tx, ctx.subject().0).await?.ok_or_else(Problem::not_found)?;
     invitation::expire(&mut tx, organisation_id, &email, now).await?;
     let new = Invitation {
@@ -101,6 +104,10 @@ pub async fn resend(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
     let mut tx = ctx.tx().await?;
     let found = find(&ctx, &mut tx, id, if_match).await?;
     may_give(&ctx, &found.roles)?;
+    if found.state == "expired" || found.expires_at <= now {
+        room(&ctx, &mut tx).await?;
+    }
+    may_send(&ctx).await?;
     let Some(renewed) = invitation::resend(&mut tx, found.id, now, (now + LIFETIME).trunc_subsecs(6)).await? else {
         return Err(Problem::new(
             ErrorCode::Conflict,
@@ -121,9 +128,29 @@ pub async fn revoke(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
     }
     if invitation::revoke(&mut tx, found.id, ctx.now()).await? {
         let before = Some(json!({"email": found.email, "status": found.state}).to_string());
+        let (members, invited) = organisation::count_people(&mut tx, ctx.tenant().id.0, ctx.now()).await?;
+        ctx.platform().databases().set_users(&mut tx, ctx.tenant().id, members + invited).await?;
         tx.audit(Audit { action: "revoke", resource: "identity.invitation", record_id: Some(id), before, after: None });
     }
     ctx.commit(tx, Answer::no_content()).await
+}
+
+/// The plan has room for one more person, those invited counted; takes that room.
+async fn room(ctx: &Ctx, tx: &mut Tx) -> Result<(), Problem> {
+    let plan = &ctx.tenant().plan;
+    let (members, invited) = organisation::count_people(tx, ctx.tenant().id.0, ctx.now()).await?;
+    if members + invited >= plan.users {
+        return Err(plan_full(plan));
+    }
+    Ok(ctx.platform().databases().set_users(tx, ctx.tenant().id, members + invited + 1).await?)
+}
+
+/// The plan has a message left this month. Mail on its way is not counted yet, so a burst may pass by a few.
+async fn may_send(ctx: &Ctx) -> Result<(), Problem> {
+    let plan = &ctx.tenant().plan;
+    let (_, stands) = ctx.platform().databases().account(ctx.tenant()).await?;
+    let left = stands.standing.messages < plan.messages_per_month;
+    if left { Ok(()) } else { Err(plan_limit(Quota::Messages, plan)) }
 }
 
 async fn find(ctx: &Ctx, tx: &mut Tx, id: Uuid, if_match: Option<i64>) -> Result<Invitation, Problem> {

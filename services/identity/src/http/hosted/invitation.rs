@@ -175,7 +175,10 @@ async fn take(
         name: &account.name,
         roles: &invitation.roles,
     };
-    membership::join(ctx, &mut tx, &joining).await?;
+    membership::join(ctx, &mut tx, &joining).await.map_err(|problem| {
+        let full = problem.extra.contains_key("quota");
+        if full { PageError::Page(StatusCode::UNPROCESSABLE_ENTITY, "invitation_full") } else { problem.into() }
+    })?;
     let what = json!({"account_id": account.id, "roles": invitation.roles});
     audit(&mut tx, "accept", "identity.invitation", Some(invitation.id), what);
     let organisation = Some(invitation.organisation_id);

@@ -1,7 +1,7 @@
 //! Where an organisation's data is, its backups, and the long work on it: seen and begun by operators.
 use crate::config::Backups;
 use crate::http::erasure;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use hitaji_core::{ErrorCode, TenantId};
@@ -138,7 +138,7 @@ pub async fn read(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
 }
 
 pub async fn back_up(ctx: PlatformCtx, Id(id): Id, Body(body): Body<Reason>) -> Result<Answer, Problem> {
-    let keep = ctx.parts().get::<Backups>().keep();
+    let keep = TimeDelta::days(known(&ctx, id).await?.plan.backup_keep_days.into());
     begin(ctx, id, "backup", &body.reason, move |fleet, id, actor| {
         async move { fleet.backup(id, keep, &actor).await.map(|_| ()) }.boxed()
     })
