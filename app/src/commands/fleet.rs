@@ -46,7 +46,12 @@ pub enum FleetCommand {
         at: Option<DateTime<Utc>>,
     },
     /// Restore the newest backup into a scratch database and compare every table.
-    Prove { slug: String },
+    Prove {
+        slug: String,
+        /// Leave the copy at hand: restoring this backup is then a clone of it.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Journal every change from now on, so that any second can be restored.
     Journal { slug: String },
     /// Move to another cluster while people work, or one service into a database of its own.
@@ -156,8 +161,13 @@ pub async fn run(assembled: &Assembled, command: FleetCommand) -> Result<(), Fai
             assembled.relay().redeliver(tenant.id, restored.as_of).await?;
             print(&format!("{slug} is as it was at {}\n", restored.as_of))
         }
-        FleetCommand::Prove { slug } => {
-            fleet.prove(find(databases, &slug).await?.id, ACTOR).await?;
+        FleetCommand::Prove { slug, keep } => {
+            let id = find(databases, &slug).await?.id;
+            if keep {
+                fleet.prove_keeping(id, ACTOR).await?
+            } else {
+                fleet.prove(id, ACTOR).await?
+            };
             print(&format!("the newest backup of {slug} was restored and every table is as it was\n"))
         }
         FleetCommand::Journal { slug } => {

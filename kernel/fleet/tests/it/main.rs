@@ -1,5 +1,6 @@
 //! Whole databases against a real PostgreSQL: migrated in waves, backed up, restored, moved, put back in time, erased.
 mod backups;
+mod directory;
 mod drift;
 mod fleet;
 mod interrupted;

@@ -2,7 +2,7 @@
 use crate::http::operator::{Part, cut};
 use crate::http::organisation::OrganisationOut;
 use crate::store::measures::{self, SchemaVersion, Size};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use hitaji_core::{ErrorCode, TenantId};
 use hitaji_db::directory::database;
 use hitaji_db::{DbError, Home, Search, TenantState};
@@ -55,8 +55,11 @@ pub struct Measures {
     /// Events of the last 24 hours.
     changes_today: Option<i64>,
     requests_today: Option<i64>,
-    /// Minor units of the platform's currency, for this month.
+    /// Seconds of processor and database time this month, from the ledger: what the organisation costs.
     cost_this_month: Option<i64>,
+    plan: String,
+    /// Members and open invitations.
+    users: Option<i64>,
     last_backup_at: Option<DateTime<Utc>>,
     last_restore_proven_at: Option<DateTime<Utc>>,
     cluster: Option<String>,
@@ -95,9 +98,16 @@ async fn known(ctx: &PlatformCtx, id: TenantId) -> Result<Measures, DbError> {
     let rows = database::of_tenant(&mut conn, id).await?;
     conn.release();
     let backups = ctx.parts().get::<Fleet>().backups(id).await.unwrap_or_default();
+    let tenant = ctx.databases().describe(id).await?;
+    let stands = ctx.databases().standing(&tenant).await?;
+    let month = ctx.databases().usage_days(id, stands.day.with_day(1).unwrap_or(stands.day)).await?;
     let in_use = rows.into_iter().find(|row| row.state == "claimed" && row.service.is_none());
     Ok(Measures {
         cluster: in_use.map(|row| row.cluster),
+        requests_today: Some(stands.standing.requests),
+        cost_this_month: Some(month.iter().map(|day| day.cpu_us + day.database_us).sum::<i64>() / 1_000_000),
+        plan: tenant.plan.name.clone(),
+        users: Some(stands.standing.users),
         last_backup_at: backups.first().map(|newest| newest.taken_at),
         last_restore_proven_at: backups.iter().filter_map(|backup| backup.proven_at).max(),
         ..Measures::default()
