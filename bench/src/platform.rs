@@ -70,6 +70,7 @@ impl Platform {
         command.env("HITAJI__KEYS__MASTER", self.master.to_base64()).env("HITAJI__SERVER__ORIGIN", self.origin());
         command.env("HITAJI__SERVER__LISTEN", &self.address).env("HITAJI__LOG__LEVEL", "info");
         command.env("HITAJI__SERVER__OPERATIONS_LISTEN", &self.operations);
+        command.env("HITAJI__BACKUPS__AUTOMATIC", "false").env("HITAJI__BACKUPS__PROVE_DAYS", "0");
         for limit in ["ORGANISATION_PER_S", "ORGANISATION_BURST", "SUBJECT_PER_S", "SUBJECT_BURST"] {
             command.env(format!("HITAJI__LIMITS__{limit}"), "1000000");
         }

@@ -23,6 +23,9 @@ impl Setting {
             variable("SERVER__ORIGIN", origin.clone()),
             variable("SERVER__OPERATIONS_LISTEN", "\"\"".into()),
             variable("LOG__LEVEL", "warn".into()),
+            variable("BACKUPS__AUTOMATIC", "false".into()),
+            variable("BACKUPS__PROVE_DAYS", "0".into()),
+            variable("FILES__STORE", std::env::temp_dir().join("hitaji-test-files").display().to_string()),
         ];
         Setting { variables, origin }
     }

@@ -7,7 +7,7 @@ mod relay;
 pub mod retention;
 
 pub use consumer::{Consumer, ConsumerError, Delivery, Handled};
-pub use jobs::{Job, JobContext};
+pub use jobs::{Job, JobContext, JobLocks};
 pub use outbox::{Offset, head, since};
 pub use parts::Parts;
 pub use relay::Relay;

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse as _;
 use axum::routing::get;
-use hitaji_bus::{Job, JobContext, Parts, Relay};
+use hitaji_bus::{Job, JobContext, JobLocks, Parts, Relay};
 use hitaji_core::{Config, ErrorCode};
 use hitaji_db::Databases;
 use serde::Deserialize;
@@ -47,8 +47,9 @@ impl Assembled {
         tasks.spawn(meter::book_each_minute(self.platform.databases().clone()));
         tasks.spawn(hitaji_bus::retention::run(self.platform.databases().clone()));
         let context = JobContext { databases: self.platform.databases().clone(), parts: self.platform.parts().clone() };
+        let locks = JobLocks::default();
         for job in &self.jobs {
-            tasks.spawn(job.repeat(context.clone()));
+            tasks.spawn(job.repeat(context.clone(), locks.clone()));
         }
         tasks
     }
