@@ -136,13 +136,23 @@ impl TryFrom<TenantRow> for Tenant {
     }
 }
 
+/// All that [`TenantRow`] holds, of the tenants that the rest of the statement picks.
+macro_rules! tenants {
+    ($rest:literal) => {
+        concat!(
+            "select tenant.id, tenant.slug, tenant.name, tenant.country, tenant.currency, tenant.time_zone, tenant.products,
+             tenant.state, tenant.state_reason, tenant.neutralised, tenant.journaled, tenant.version, tenant.created_at,
+             plan.key as plan_key, plan.name as plan_name, plan.users, plan.storage_bytes, plan.requests_per_day,
+             plan.messages_per_month, plan.connection_weight, plan.point_in_time, plan.backup_every_hours, plan.backup_keep_days
+             from directory.tenant join directory.plan on plan.key = tenant.plan ",
+            $rest
+        )
+    };
+}
+
 pub async fn tenant(conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
     let row: Option<TenantRow> = sqlx::query_as(
-        "select tenant.id, tenant.slug, tenant.name, tenant.country, tenant.currency, tenant.time_zone, tenant.products,
-         tenant.state, tenant.state_reason, tenant.neutralised, tenant.journaled, tenant.version, tenant.created_at,
-         plan.key as plan_key, plan.name as plan_name, plan.users, plan.storage_bytes, plan.requests_per_day,
-         plan.messages_per_month, plan.connection_weight, plan.point_in_time, plan.backup_every_hours, plan.backup_keep_days
-         from directory.tenant join directory.plan on plan.key = tenant.plan where tenant.id = $1",
+        tenants!("where tenant.id = $1"),
     )
     .bind(id.0)
     .fetch_optional(conn)
@@ -159,12 +169,7 @@ pub async fn tenant_by_slug(conn: &mut PgConnection, slug: &str) -> Result<Optio
 /// All organisations after `after` in order of id, at most `limit`.
 pub async fn tenants(conn: &mut PgConnection, after: Option<TenantId>, limit: i64) -> Result<Vec<Tenant>, DbError> {
     let rows: Vec<TenantRow> = sqlx::query_as(
-        "select tenant.id, tenant.slug, tenant.name, tenant.country, tenant.currency, tenant.time_zone, tenant.products,
-         tenant.state, tenant.state_reason, tenant.neutralised, tenant.journaled, tenant.version, tenant.created_at,
-         plan.key as plan_key, plan.name as plan_name, plan.users, plan.storage_bytes, plan.requests_per_day,
-         plan.messages_per_month, plan.connection_weight, plan.point_in_time, plan.backup_every_hours, plan.backup_keep_days
-         from directory.tenant join directory.plan on plan.key = tenant.plan where tenant.id > $1
-         order by tenant.id limit $2",
+        tenants!("where tenant.id > $1 order by tenant.id limit $2"),
     )
     .bind(after.map_or(Uuid::nil(), |id| id.0))
     .bind(limit)
@@ -368,11 +373,10 @@ impl Databases {
     pub async fn search(&self, wanted: &Search<'_>) -> Result<Vec<Tenant>, DbError> {
         let mut conn = self.control().await?;
         let rows: Vec<TenantRow> = sqlx::query_as(
-            "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
-             from directory.tenant
-             where ($1::text is null or strpos(lower(name), lower($1)) > 0 or strpos(slug, lower($1)) > 0 or id::text = lower($1))
-               and ($2::text is null or state = $2) and ($3::uuid is null or id < $3)
-             order by id desc limit $4",
+            tenants!(
+                "where ($1::text is null or strpos(lower(tenant.name), lower($1)) > 0 or strpos(slug, lower($1)) > 0 or id::text = lower($1))
+                   and ($2::text is null or state = $2) and ($3::uuid is null or id < $3) order by id desc limit $4"
+            ),
         )
         .bind(wanted.text)
         .bind(wanted.state)
@@ -387,8 +391,7 @@ impl Databases {
     /// The organisation as it is now, locked until the transaction ends.
     pub async fn lock(&self, conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
         let row: Option<TenantRow> = sqlx::query_as(
-            "select id, slug, name, country, currency, time_zone, products, state, state_reason, neutralised, journaled, version, created_at
-             from directory.tenant where id = $1 for update",
+            tenants!("where tenant.id = $1 for update of tenant"),
         )
         .bind(id.0)
         .fetch_optional(conn)
