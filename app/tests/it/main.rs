@@ -18,3 +18,4 @@ mod relay;
 mod samples;
 mod schema;
 mod split;
+mod storage_samples;

@@ -6,3 +6,4 @@ pub mod operator;
 pub mod organisation;
 pub mod support_grants;
 pub mod support_questions;
+pub mod work;

@@ -1,12 +1,12 @@
 //! Where an organisation's data is, its backups, and the long work on it: seen and begun by operators.
 use crate::config::Backups;
-use crate::http::erasure;
+use crate::http::{erasure, work};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use hitaji_core::{ErrorCode, TenantId};
-use hitaji_db::directory::{database, operation};
-use hitaji_db::{Audit, Tenant};
+use hitaji_db::directory::{cluster, database, operation};
+use hitaji_db::{Audit, Tenant, Tx};
 use hitaji_fleet::{Backup, Fleet, FleetError, What};
 use hitaji_web::{Answer, Body, Id, PlatformCtx, Problem};
 use schemars::JsonSchema;
@@ -22,6 +22,8 @@ pub struct Storage {
     operations: Vec<OperationOut>,
     /// Every change is journaled: any second can be restored.
     journaled: bool,
+    /// Where it can be moved to.
+    clusters: Vec<String>,
     /// The signed certificate, where the organisation is erased.
     certificate: Option<String>,
 }
@@ -60,12 +62,6 @@ pub struct OperationOut {
     actor: String,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
-}
-
-/// Long work has begun; `operations` of the organisation's storage show how it goes.
-#[derive(Serialize, JsonSchema)]
-pub struct Begun {
-    kind: &'static str,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -123,6 +119,7 @@ pub async fn read(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
     let mut conn = ctx.read().await?;
     let databases = database::of_tenant(&mut conn, tenant.id).await?;
     let operations = operation::of_tenant(&mut conn, tenant.id, 20).await?;
+    let clusters = cluster::list(&mut conn).await?;
     conn.release();
     let out = |row: database::DatabaseRow| {
         let database::DatabaseRow { cluster, service, state, schema, .. } = row;
@@ -133,6 +130,7 @@ pub async fn read(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
         backups: fleet.backups(tenant.id).await.map_err(told)?.into_iter().take(50).map(BackupOut::from).collect(),
         operations: operations.into_iter().map(OperationOut::from).collect(),
         journaled: tenant.journaled,
+        clusters: clusters.into_iter().map(|cluster| cluster.name).collect(),
         certificate: fleet.certificate(tenant.id).await.map_err(told)?,
     }))
 }
@@ -146,12 +144,17 @@ pub async fn back_up(ctx: PlatformCtx, Id(id): Id, Body(body): Body<Reason>) -> 
 }
 
 pub async fn prove(ctx: PlatformCtx, Id(id): Id, Body(body): Body<Reason>) -> Result<Answer, Problem> {
+    check_backup(&ctx, id, None).await?;
     begin(ctx, id, "proof", &body.reason, |fleet, id, actor| async move { fleet.prove(id, &actor).await }.boxed()).await
 }
 
 pub async fn restore(ctx: PlatformCtx, Id(id): Id, Body(body): Body<RestoreIn>) -> Result<Answer, Problem> {
-    if body.set_id.is_some() && body.at.is_some() {
-        return Err(Problem::field("/at", "conflict", "Name a backup or a moment, not both."));
+    match body.at {
+        Some(_) if body.set_id.is_some() => {
+            return Err(Problem::field("/at", "conflict", "Name a backup or a moment, not both."));
+        }
+        Some(at) => check_moment(&ctx, id, at).await?,
+        None => check_backup(&ctx, id, body.set_id).await?,
     }
     let relay = ctx.parts().get::<hitaji_bus::Relay>();
     begin(ctx, id, "restore", &body.reason, move |fleet, id, actor| {
@@ -170,6 +173,7 @@ pub async fn restore(ctx: PlatformCtx, Id(id): Id, Body(body): Body<RestoreIn>) 
 
 pub async fn relocate(ctx: PlatformCtx, Id(id): Id, Body(body): Body<MoveIn>) -> Result<Answer, Problem> {
     let cluster = body.cluster;
+    check_cluster(&ctx, id, &cluster).await?;
     begin(ctx, id, "move", &body.reason, move |fleet, id, actor| {
         async move { fleet.move_tenant(id, What::Shared, &cluster, &actor).await.map(|_| ()) }.boxed()
     })
@@ -177,17 +181,19 @@ pub async fn relocate(ctx: PlatformCtx, Id(id): Id, Body(body): Body<MoveIn>) ->
 }
 
 pub async fn erase(ctx: PlatformCtx, Id(id): Id, Body(body): Body<EraseIn>) -> Result<Answer, Problem> {
-    let tenant = known(&ctx, id).await?;
+    let reason = check(&body.reason)?;
+    let actor = format!("operator:{}", ctx.operator()?);
+    let mut tx = ctx.operator_tx(TenantId(id)).await?;
+    let tenant = lock(&ctx, &mut tx, id).await?;
+    let operation = work::take(&mut tx, "erase", &tenant, &actor).await?;
     if body.confirm != tenant.slug {
         let message = format!("To erase it for good, write its short name: {}.", tenant.slug);
         return Err(Problem::field("/confirm", "mismatch", message));
     }
-    let reason = check(&body.reason)?;
-    let mut tx = ctx.operator_tx(tenant.id).await?;
     erasure::announce(ctx.platform(), &mut tx, &tenant, &reason).await?;
-    let answer = ctx.commit(tx, accepted("erase")).await?;
+    let answer = ctx.commit(tx, work::accepted("erase", operation)).await?;
     ctx.databases().forget(tenant.id);
-    let (fleet, actor) = (ctx.parts().get::<Fleet>(), format!("operator:{}", ctx.operator()?));
+    let fleet = ctx.parts().get::<Fleet>().taking_up(operation);
     let physical = ctx.parts().get::<Backups>().physical();
     tokio::spawn(async move {
         if let Err(error) = erasure::finish(&fleet, tenant.id, physical, &actor).await {
@@ -202,6 +208,9 @@ pub async fn cancel(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
     let work = operation::find(&mut conn, id).await?.ok_or_else(Problem::not_found)?;
     conn.release();
     let mut tx = ctx.operator_tx(TenantId(work.tenant_id.unwrap_or_default())).await?;
+    if work.kind == "erase" {
+        return Err(Problem::new(ErrorCode::Conflict, "An erasure is never taken back."));
+    }
     if !operation::cancel(&mut tx, id).await? {
         return Err(Problem::new(ErrorCode::Conflict, "It does not run any more."));
     }
@@ -217,31 +226,77 @@ async fn begin(
     id: Uuid,
     kind: &'static str,
     reason: &str,
-    work: impl FnOnce(Arc<Fleet>, TenantId, String) -> Job,
+    job: impl FnOnce(Fleet, TenantId, String) -> Job,
 ) -> Result<Answer, Problem> {
-    let tenant = known(&ctx, id).await?;
     let reason = check(reason)?;
-    let mut tx = ctx.operator_tx(tenant.id).await?;
-    if operation::is_running(&mut tx, tenant.id).await? {
-        return Err(Problem::new(ErrorCode::Conflict, "Something else is being done to this organisation just now."));
-    }
-    note(&mut tx, kind, Some(tenant.id.0), &json!({"reason": reason}));
-    let answer = ctx.commit(tx, accepted(kind)).await?;
     let actor = format!("operator:{}", ctx.operator()?);
-    let job = work(ctx.parts().get::<Fleet>(), tenant.id, actor);
+    let mut tx = ctx.operator_tx(TenantId(id)).await?;
+    let tenant = lock(&ctx, &mut tx, id).await?;
+    let operation = work::take(&mut tx, kind, &tenant, &actor).await?;
+    note(&mut tx, kind, Some(id), &json!({"reason": reason}));
+    let answer = ctx.commit(tx, work::accepted(kind, operation)).await?;
+    let job = job(ctx.parts().get::<Fleet>().taking_up(operation), tenant.id, actor);
     tokio::spawn(async move {
-        if let Err(error) = job.await {
-            tracing::error!(tenant = %tenant.id, kind, %error, "work on an organisation failed");
+        match job.await {
+            Ok(()) => {}
+            Err(FleetError::Cancelled) => {
+                tracing::info!(tenant = %tenant.id, kind, "work on an organisation was cancelled")
+            }
+            Err(error) => tracing::error!(tenant = %tenant.id, kind, %error, "work on an organisation failed"),
         }
     });
     Ok(answer)
 }
 
-fn accepted(kind: &'static str) -> Answer {
-    Answer::accepted(&Begun { kind })
+/// The organisation as it stays until the transaction ends, if it is as the caller read it.
+async fn lock(ctx: &PlatformCtx, tx: &mut Tx, id: Uuid) -> Result<Tenant, Problem> {
+    let version = ctx.request().if_match()?;
+    let tenant = ctx.databases().lock(tx, TenantId(id)).await?.ok_or_else(Problem::not_found)?;
+    if version.is_some_and(|version| version != tenant.version) {
+        return Err(Problem::new(ErrorCode::Stale, "Somebody changed the organisation meanwhile. Read it again."));
+    }
+    Ok(tenant)
 }
 
-fn note(tx: &mut hitaji_db::Tx, action: &str, tenant: Option<Uuid>, what: &serde_json::Value) {
+/// Whether there is the backup that is asked for, or any.
+async fn check_backup(ctx: &PlatformCtx, id: Uuid, set: Option<Uuid>) -> Result<(), Problem> {
+    let tenant = known(ctx, id).await?;
+    let backups = ctx.parts().get::<Fleet>().backups(tenant.id).await.map_err(told)?;
+    match set {
+        Some(set) if backups.iter().any(|backup| backup.set_id == set) => Ok(()),
+        Some(_) => Err(Problem::field("/set_id", "unknown_value", "The organisation has no such backup.")),
+        None if backups.is_empty() => Err(Problem::new(ErrorCode::Conflict, "The organisation has no backup yet.")),
+        None => Ok(()),
+    }
+}
+
+async fn check_moment(ctx: &PlatformCtx, id: Uuid, at: DateTime<Utc>) -> Result<(), Problem> {
+    if !known(ctx, id).await?.journaled {
+        let message = "Its changes are not journaled: only backups can be restored.";
+        return Err(Problem::field("/at", "unknown_value", message));
+    }
+    if at > ctx.databases().clock().now() {
+        return Err(Problem::field("/at", "out_of_range", "That moment is still to come."));
+    }
+    Ok(())
+}
+
+async fn check_cluster(ctx: &PlatformCtx, id: Uuid, cluster: &str) -> Result<(), Problem> {
+    let tenant = known(ctx, id).await?;
+    let mut conn = ctx.read().await?;
+    let is_known = cluster::list(&mut conn).await?.iter().any(|one| one.name == cluster);
+    let rows = database::of_tenant(&mut conn, tenant.id).await?;
+    conn.release();
+    if !is_known {
+        return Err(Problem::field("/cluster", "unknown_value", "There is no such cluster."));
+    }
+    if rows.iter().any(|row| row.state == "claimed" && row.service.is_none() && row.cluster == cluster) {
+        return Err(Problem::field("/cluster", "conflict", "Its data is there already."));
+    }
+    Ok(())
+}
+
+fn note(tx: &mut Tx, action: &str, tenant: Option<Uuid>, what: &serde_json::Value) {
     tx.audit(Audit {
         action,
         resource: "tenancy.organisation",
