@@ -71,8 +71,10 @@ impl World<'_> {
         let databases = self.app.platform.databases();
         let mut conn = databases.control().await.expect("a connection");
         let added = cluster::put(&mut conn, databases.master(), OTHER_CLUSTER, &test_postgres().await).await;
-        conn.release();
         added.expect("a cluster");
+        // New organisations do not go there.
+        cluster::set(&mut conn, OTHER_CLUSTER, "full", 1000).await.expect("a full cluster");
+        conn.release();
     }
 
     /// A copy of the organisation that can be downloaded; another one may be begun where none runs.

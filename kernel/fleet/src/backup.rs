@@ -155,7 +155,8 @@ impl Fleet {
     }
 }
 
-pub(crate) async fn find(conn: &mut PgConnection, tenant: TenantId) -> Result<Vec<Backup>, FleetError> {
+/// Backups of a tenant, newest first.
+pub async fn find(conn: &mut PgConnection, tenant: TenantId) -> Result<Vec<Backup>, FleetError> {
     Ok(sqlx::query_as(
         "select id, set_id, tenant_id, service, database_id, object, bytes, rows, content, taken_at, expires_at, proven_at, fault
          from directory.backup where tenant_id = $1 order by taken_at desc, set_id desc, service nulls first",

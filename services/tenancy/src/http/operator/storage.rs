@@ -137,27 +137,30 @@ pub async fn read(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
 
 pub async fn back_up(ctx: PlatformCtx, Id(id): Id, Body(body): Body<Reason>) -> Result<Answer, Problem> {
     let keep = ctx.parts().get::<Backups>().keep();
-    begin(ctx, id, "backup", &body.reason, move |fleet, id, actor| {
+    let order = order(&ctx, id, &body.reason).await?;
+    begin(ctx, order, "backup", move |fleet, id, actor| {
         async move { fleet.backup(id, keep, &actor).await.map(|_| ()) }.boxed()
     })
     .await
 }
 
 pub async fn prove(ctx: PlatformCtx, Id(id): Id, Body(body): Body<Reason>) -> Result<Answer, Problem> {
-    check_backup(&ctx, id, None).await?;
-    begin(ctx, id, "proof", &body.reason, |fleet, id, actor| async move { fleet.prove(id, &actor).await }.boxed()).await
+    let mut order = order(&ctx, id, &body.reason).await?;
+    order.check_backup(None).await?;
+    begin(ctx, order, "proof", |fleet, id, actor| async move { fleet.prove(id, &actor).await }.boxed()).await
 }
 
 pub async fn restore(ctx: PlatformCtx, Id(id): Id, Body(body): Body<RestoreIn>) -> Result<Answer, Problem> {
+    let mut order = order(&ctx, id, &body.reason).await?;
     match body.at {
         Some(_) if body.set_id.is_some() => {
             return Err(Problem::field("/at", "conflict", "Name a backup or a moment, not both."));
         }
-        Some(at) => check_moment(&ctx, id, at).await?,
-        None => check_backup(&ctx, id, body.set_id).await?,
+        Some(at) => order.check_moment(at, ctx.now())?,
+        None => order.check_backup(body.set_id).await?,
     }
     let relay = ctx.parts().get::<hitaji_bus::Relay>();
-    begin(ctx, id, "restore", &body.reason, move |fleet, id, actor| {
+    begin(ctx, order, "restore", move |fleet, id, actor| {
         async move {
             let restored = match body.at {
                 Some(at) => fleet.restore_to(id, at, &actor).await?,
@@ -173,18 +176,16 @@ pub async fn restore(ctx: PlatformCtx, Id(id): Id, Body(body): Body<RestoreIn>) 
 
 pub async fn relocate(ctx: PlatformCtx, Id(id): Id, Body(body): Body<MoveIn>) -> Result<Answer, Problem> {
     let cluster = body.cluster;
-    check_cluster(&ctx, id, &cluster).await?;
-    begin(ctx, id, "move", &body.reason, move |fleet, id, actor| {
+    let mut order = order(&ctx, id, &body.reason).await?;
+    order.check_cluster(&cluster).await?;
+    begin(ctx, order, "move", move |fleet, id, actor| {
         async move { fleet.move_tenant(id, What::Shared, &cluster, &actor).await.map(|_| ()) }.boxed()
     })
     .await
 }
 
 pub async fn erase(ctx: PlatformCtx, Id(id): Id, Body(body): Body<EraseIn>) -> Result<Answer, Problem> {
-    let reason = check(&body.reason)?;
-    let actor = format!("operator:{}", ctx.operator()?);
-    let mut tx = ctx.operator_tx(TenantId(id)).await?;
-    let tenant = lock(&ctx, &mut tx, id).await?;
+    let Order { mut tx, tenant, reason, actor } = order(&ctx, id, &body.reason).await?;
     let operation = work::take(&mut tx, "erase", &tenant, &actor).await?;
     if body.confirm != tenant.slug {
         let message = format!("To erase it for good, write its short name: {}.", tenant.slug);
@@ -220,80 +221,84 @@ pub async fn cancel(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
 
 type Job = BoxFuture<'static, Result<(), FleetError>>;
 
+/// What somebody wants done to an organisation, which stays as it is until that is decided.
+struct Order {
+    tx: Tx,
+    tenant: Tenant,
+    reason: String,
+    actor: String,
+}
+
+/// The organisation, if it is as the caller read it.
+async fn order(ctx: &PlatformCtx, id: Uuid, reason: &str) -> Result<Order, Problem> {
+    let reason = crate::domain::lifecycle::check_reason(reason).map_err(|error| Problem::validation(vec![error]))?;
+    let version = ctx.request().if_match()?;
+    let actor = format!("operator:{}", ctx.operator()?);
+    let mut tx = ctx.operator_tx(TenantId(id)).await?;
+    let tenant = ctx.databases().lock(&mut tx, TenantId(id)).await?.ok_or_else(Problem::not_found)?;
+    if version.is_some_and(|version| version != tenant.version) {
+        return Err(Problem::new(ErrorCode::Stale, "Somebody changed the organisation meanwhile. Read it again."));
+    }
+    Ok(Order { tx, tenant, reason, actor })
+}
+
+impl Order {
+    /// Whether there is the backup that is asked for, or any.
+    async fn check_backup(&mut self, set: Option<Uuid>) -> Result<(), Problem> {
+        let backups = hitaji_fleet::find_backups(&mut self.tx, self.tenant.id).await.map_err(told)?;
+        match set {
+            Some(set) if backups.iter().any(|backup| backup.set_id == set) => Ok(()),
+            Some(_) => Err(Problem::field("/set_id", "unknown_value", "The organisation has no such backup.")),
+            None if backups.is_empty() => Err(Problem::new(ErrorCode::Conflict, "The organisation has no backup yet.")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_moment(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Problem> {
+        if !self.tenant.journaled {
+            let message = "Its changes are not journaled: only backups can be restored.";
+            return Err(Problem::field("/at", "unknown_value", message));
+        }
+        if at > now {
+            return Err(Problem::field("/at", "out_of_range", "That moment is still to come."));
+        }
+        Ok(())
+    }
+
+    async fn check_cluster(&mut self, cluster: &str) -> Result<(), Problem> {
+        if !cluster::list(&mut self.tx).await?.iter().any(|one| one.name == cluster) {
+            return Err(Problem::field("/cluster", "unknown_value", "There is no such cluster."));
+        }
+        let rows = database::of_tenant(&mut self.tx, self.tenant.id).await?;
+        if rows.iter().any(|row| row.state == "claimed" && row.service.is_none() && row.cluster == cluster) {
+            return Err(Problem::field("/cluster", "conflict", "Its data is there already."));
+        }
+        Ok(())
+    }
+}
+
 /// Writes down who begins what and why, then begins it; it goes on after the answer.
 async fn begin(
     ctx: PlatformCtx,
-    id: Uuid,
+    order: Order,
     kind: &'static str,
-    reason: &str,
     job: impl FnOnce(Fleet, TenantId, String) -> Job,
 ) -> Result<Answer, Problem> {
-    let reason = check(reason)?;
-    let actor = format!("operator:{}", ctx.operator()?);
-    let mut tx = ctx.operator_tx(TenantId(id)).await?;
-    let tenant = lock(&ctx, &mut tx, id).await?;
+    let Order { mut tx, tenant, reason, actor } = order;
     let operation = work::take(&mut tx, kind, &tenant, &actor).await?;
-    note(&mut tx, kind, Some(id), &json!({"reason": reason}));
+    note(&mut tx, kind, Some(tenant.id.0), &json!({"reason": reason}));
     let answer = ctx.commit(tx, work::accepted(kind, operation)).await?;
     let job = job(ctx.parts().get::<Fleet>().taking_up(operation), tenant.id, actor);
     tokio::spawn(async move {
         match job.await {
             Ok(()) => {}
             Err(FleetError::Cancelled) => {
-                tracing::info!(tenant = %tenant.id, kind, "work on an organisation was cancelled")
+                tracing::info!(tenant = %tenant.id, kind, "work on an organisation was cancelled");
             }
             Err(error) => tracing::error!(tenant = %tenant.id, kind, %error, "work on an organisation failed"),
         }
     });
     Ok(answer)
-}
-
-/// The organisation as it stays until the transaction ends, if it is as the caller read it.
-async fn lock(ctx: &PlatformCtx, tx: &mut Tx, id: Uuid) -> Result<Tenant, Problem> {
-    let version = ctx.request().if_match()?;
-    let tenant = ctx.databases().lock(tx, TenantId(id)).await?.ok_or_else(Problem::not_found)?;
-    if version.is_some_and(|version| version != tenant.version) {
-        return Err(Problem::new(ErrorCode::Stale, "Somebody changed the organisation meanwhile. Read it again."));
-    }
-    Ok(tenant)
-}
-
-/// Whether there is the backup that is asked for, or any.
-async fn check_backup(ctx: &PlatformCtx, id: Uuid, set: Option<Uuid>) -> Result<(), Problem> {
-    let tenant = known(ctx, id).await?;
-    let backups = ctx.parts().get::<Fleet>().backups(tenant.id).await.map_err(told)?;
-    match set {
-        Some(set) if backups.iter().any(|backup| backup.set_id == set) => Ok(()),
-        Some(_) => Err(Problem::field("/set_id", "unknown_value", "The organisation has no such backup.")),
-        None if backups.is_empty() => Err(Problem::new(ErrorCode::Conflict, "The organisation has no backup yet.")),
-        None => Ok(()),
-    }
-}
-
-async fn check_moment(ctx: &PlatformCtx, id: Uuid, at: DateTime<Utc>) -> Result<(), Problem> {
-    if !known(ctx, id).await?.journaled {
-        let message = "Its changes are not journaled: only backups can be restored.";
-        return Err(Problem::field("/at", "unknown_value", message));
-    }
-    if at > ctx.databases().clock().now() {
-        return Err(Problem::field("/at", "out_of_range", "That moment is still to come."));
-    }
-    Ok(())
-}
-
-async fn check_cluster(ctx: &PlatformCtx, id: Uuid, cluster: &str) -> Result<(), Problem> {
-    let tenant = known(ctx, id).await?;
-    let mut conn = ctx.read().await?;
-    let is_known = cluster::list(&mut conn).await?.iter().any(|one| one.name == cluster);
-    let rows = database::of_tenant(&mut conn, tenant.id).await?;
-    conn.release();
-    if !is_known {
-        return Err(Problem::field("/cluster", "unknown_value", "There is no such cluster."));
-    }
-    if rows.iter().any(|row| row.state == "claimed" && row.service.is_none() && row.cluster == cluster) {
-        return Err(Problem::field("/cluster", "conflict", "Its data is there already."));
-    }
-    Ok(())
 }
 
 fn note(tx: &mut Tx, action: &str, tenant: Option<Uuid>, what: &serde_json::Value) {
@@ -311,10 +316,6 @@ async fn known(ctx: &PlatformCtx, id: Uuid) -> Result<Arc<Tenant>, Problem> {
         Err(hitaji_db::DbError::UnknownTenant) => Err(Problem::not_found()),
         tenant => Ok(tenant?),
     }
-}
-
-fn check(reason: &str) -> Result<String, Problem> {
-    crate::domain::lifecycle::check_reason(reason).map_err(|error| Problem::validation(vec![error]))
 }
 
 fn told(error: FleetError) -> Problem {
