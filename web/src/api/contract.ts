@@ -15,6 +15,7 @@ export interface List<T> { data: T[]; page: Page }
 export type Me = With<Schemas['Me'], { account: With<Schemas['AccountOut'], { locale: 'en' | 'sw' }> }>;
 export type Organisation = Schemas['OrganisationOut'];
 export type SupportGrant = With<Schemas['SupportGrantOut'], { access: 'read' | 'write'; state: 'requested' | 'granted' | 'refused' | 'ended' | 'expired' }>;
+export type Exports = With<Schemas['Exports'], { ready: Answer<Schemas['Export']>[] }>;
 export type Role = Schemas['RoleOut'];
 export type Member = Schemas['MemberOut'];
 export type Invitation = With<Schemas['InvitationOut'], { status: 'pending' | 'accepted' | 'expired' | 'revoked' }>;
