@@ -1,4 +1,7 @@
 //! Owners take everything along: what they get, and who gets nothing.
+use hitaji_contracts::identity::{Adopt, SignedUp};
+use hitaji_contracts::tenancy::CreateOrganisation;
+use hitaji_fleet::Fleet;
 use hitaji_testkit::{Client, TestApp, send, until};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -82,5 +85,46 @@ async fn only_who_may_manage_the_organisation_takes_it_along() {
         let refused = send(operator.request(method.clone(), path)).await.refused(403);
         assert_eq!(refused["code"], "organisation_mismatch", "{method} {path}");
     }
+    app.settle().await;
+}
+
+#[tokio::test]
+async fn a_copy_is_adopted_by_somebody_who_has_an_account() {
+    let app = TestApp::start().await;
+    let school = app.organisation("Uhuru Academy").await;
+    let owner = app.owner(&school).await;
+    let pupil = json!({"admission_number": "A-1", "first_name": "Zawadi", "last_name": "Kamau"});
+    owner.post("/school/v1/students", &pupil).await.ok();
+    app.settle().await;
+    let fleet = app.platform.parts().get::<Fleet>();
+    let copy = fleet.clone_tenant(school.id, "uhuru-copy", "test").await.unwrap();
+    let tenant = app.platform.databases().describe(copy).await.unwrap();
+    let adopt = |email: &str| Adopt {
+        organisation: CreateOrganisation {
+            id: copy,
+            name: tenant.name.clone(),
+            slug: Some(tenant.slug.clone()),
+            country: tenant.country.clone(),
+            currency: tenant.currency.clone(),
+            time_zone: tenant.time_zone.name().to_owned(),
+            products: tenant.products.clone(),
+        },
+        email: email.to_owned(),
+    };
+    let (peers, path) = (app.platform.peers(), "/identity/v1/adoptions");
+    let nobody = peers.ask::<_, SignedUp>("test", "identity", Method::POST, path, &adopt("nobody@uhuru.example")).await;
+    assert_eq!(nobody.unwrap_err().code.status(), 422);
+    for _ in 0..2 {
+        let done: SignedUp =
+            peers.ask("test", "identity", Method::POST, path, &adopt(&school.owner_email)).await.unwrap();
+        assert_eq!((done.organisation_id, done.slug.as_str()), (copy, "uhuru-copy"));
+    }
+    app.settle().await;
+    let adopter = app.client(&app.token("uhuru-copy", &school.owner_email, "").await);
+    let seen = adopter.get("/school/v1/students").await.ok();
+    assert_eq!(seen["data"][0]["first_name"], "Zawadi");
+    // By nobody but the command line.
+    let asked = serde_json::to_value(adopt(&school.owner_email)).unwrap();
+    owner.post(path, &asked).await.refused(404);
     app.settle().await;
 }
