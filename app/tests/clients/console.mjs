@@ -67,6 +67,24 @@ await steps(
       await operator.getByTestId('suspend').waitFor();
       await operator.getByTestId('audit').getByText('resume, to try it').waitFor();
     },
+    'a backup is made, proven and restored': async () => {
+      for (const action of ['back-up', 'prove', 'restore']) {
+        await operator.click(`[data-testid=${action}]`);
+        await operator.fill('dialog textarea', `${action}, to try it`);
+        if (action === 'restore') await operator.fill('dialog form input', 'uhuru-academy');
+        await operator.click('[data-testid=confirm]');
+        await operator.getByTestId('audit').getByText(`${action}, to try it`).waitFor();
+        await operator.waitForSelector('[data-testid=running]', { state: 'detached' });
+      }
+      await operator.getByTestId('storage').getByText('Proven', { exact: true }).waitFor();
+      check(await operator.getByTestId('erase').isHidden(), 'only an owner of the platform erases');
+    },
+    'the owner takes everything along': async () => {
+      await owner.goto(`${origin}/settings`);
+      await owner.click('[data-testid=make-export]');
+      const [file] = await Promise.all([owner.waitForEvent('download'), owner.click('[data-testid=download] >> nth=0')]);
+      check(/^uhuru-academy-[\d-]+\.tar\.zst$/.test(file.suggestedFilename()), file.suggestedFilename());
+    },
     'the owner is asked and lets the operator in': async () => {
       await operator.click('[data-testid=ask-access]');
       await operator.fill('textarea', 'The class list does not import');

@@ -23,3 +23,4 @@ mod samples;
 mod schema;
 mod sign_up_kills;
 mod split;
+mod storage_samples;

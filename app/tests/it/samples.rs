@@ -38,11 +38,11 @@ pub enum Body {
 const CSV_HEADER: &str = "admission_number,first_name,last_name,date_of_birth,year_group,stream\n";
 
 impl Sample {
-    fn at(path: &str) -> Sample {
+    pub fn at(path: &str) -> Sample {
         Sample { path: path.to_owned(), body: Body::None, version: None }
     }
 
-    fn json(path: impl Into<String>, body: Value) -> Sample {
+    pub fn json(path: impl Into<String>, body: Value) -> Sample {
         Sample { path: path.into(), body: Body::Json(body), version: None }
     }
 
@@ -123,7 +123,7 @@ impl<'a> World<'a> {
     }
 
     /// Another organisation in a state from which the action leads on.
-    async fn elsewhere(&self, serial: i64, action: &str) -> Organisation {
+    pub async fn elsewhere(&self, serial: i64, action: &str) -> Organisation {
         let made = self.app.organisation(&format!("{} Elsewhere {serial}", self.marker)).await;
         if action == "resume" {
             let path = format!("/tenancy/v1/organisations/{}/suspend", made.id);
@@ -293,6 +293,9 @@ impl<'a> World<'a> {
     async fn of_command(&self, operation: &Operation) -> Sample {
         let (marker, serial, path) = (self.marker, self.next(), operation.path.as_str());
         let name = operation.name();
+        if let Some(sample) = self.of_storage(operation, serial).await {
+            return sample;
+        }
         if let Some(sample) = self.of_platform(operation, serial).await {
             return sample;
         }

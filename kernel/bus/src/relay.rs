@@ -4,9 +4,9 @@
 //! needs no connection to a database that nobody wrote to.
 use crate::consumer::{Consumer, Delivery};
 use crate::{ConsumerError, Parts, outbox};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use hitaji_core::{CloudEvent, TenantId};
-use hitaji_db::{Begun, Databases, DbError, Home, Place, Scope, Tx};
+use hitaji_db::{Begun, Databases, DbError, Home, Place, Scope, TenantState, Tx};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use tokio::sync::{Semaphore, broadcast};
 const BATCH: i64 = 100;
 const PARALLEL_PLACES: usize = 8;
 const MAX_ATTEMPTS: i32 = 8;
+/// An event that a database was without may have been made this much earlier than the database's copy.
+const UNDELIVERED_FOR: TimeDelta = TimeDelta::hours(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
@@ -98,7 +100,7 @@ impl Relay {
     /// Brings events of the control database about a tenant since `from` once more to consumers that make their effect in the
     /// tenant's database: after it was put back in time. What is in its inbox is not done twice.
     pub async fn redeliver(&self, tenant: TenantId, from: DateTime<Utc>) -> Result<usize, DbError> {
-        let mut delivered = 0;
+        let (from, mut delivered) = (from - UNDELIVERED_FOR, 0);
         for consumer in self.0.consumers.iter().filter(|c| c.source_home == Home::Control && c.home == Home::Tenant) {
             let mut conn = self.0.databases.control().await?;
             let events = outbox::about(&mut conn, consumer.source, tenant, from).await?;
@@ -141,7 +143,9 @@ impl Relay {
             return Ok(0);
         };
         let tenant = place.tenant().map(|TenantId(id)| id);
+        let head = outbox::head(&mut conn, consumer.source).await?.sequence;
         let events = outbox::since(&mut conn, consumer.source, sequence, BATCH, tenant).await?;
+        let is_all = (events.len() as i64) < BATCH;
         let mut failure = None;
         for event in &events {
             if let Err(error) = self.deliver_one(place, consumer, event).await {
@@ -154,6 +158,10 @@ impl Relay {
                 bury(&mut conn, consumer, event, &error).await?;
             }
             (sequence, attempts) = (event.sequence, 0);
+        }
+        if is_all && failure.is_none() {
+            // Events of an erased organisation are gone; nobody waits for them.
+            sequence = sequence.max(head);
         }
         let backoff = failure.as_ref().map(|_| Duration::from_millis(100 << attempts.min(10)));
         sqlx::query(
@@ -186,6 +194,8 @@ impl Relay {
         let target = match consumer.home {
             Home::Control => Place::Control,
             Home::Tenant => match place.tenant().or_else(|| tenant_of(event)) {
+                // Of an erased organisation nothing is kept, and nobody waits behind it.
+                Some(id) if is_gone(databases, id).await? => return Ok(()),
                 Some(id) => databases.place_of(id, consumer.service).await?,
                 None => return Err(ConsumerError::Other("the event names no organisation".into())),
             },
@@ -248,6 +258,11 @@ impl Relay {
         }
         Ok(())
     }
+}
+
+async fn is_gone(databases: &Databases, id: TenantId) -> Result<bool, DbError> {
+    let state = databases.describe(id).await?.state;
+    Ok(matches!(state, TenantState::Erasing | TenantState::Erased))
 }
 
 /// The tenant an event of the control database is about: its payload's `tenant_id`.

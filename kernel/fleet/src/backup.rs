@@ -173,10 +173,11 @@ impl Fleet {
     }
 }
 
-pub(crate) async fn find(conn: &mut PgConnection, tenant: TenantId) -> Result<Vec<Backup>, FleetError> {
+/// Backups of a tenant, newest first.
+pub async fn find(conn: &mut PgConnection, tenant: TenantId) -> Result<Vec<Backup>, FleetError> {
     Ok(sqlx::query_as(
         "select id, set_id, tenant_id, service, database_id, object, bytes, rows, content, taken_at, expires_at, proven_at, fault, copy_id
-         from directory.backup where tenant_id = $1 order by taken_at desc, service nulls first",
+         from directory.backup where tenant_id = $1 order by taken_at desc, set_id desc, service nulls first",
     )
     .bind(tenant.0)
     .fetch_all(conn)

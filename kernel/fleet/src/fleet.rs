@@ -21,6 +21,8 @@ const ABANDONED_AFTER: TimeDelta = TimeDelta::seconds(60);
 pub struct Fleet {
     pub(crate) databases: Databases,
     pub(crate) store: Store,
+    /// Work that is recorded already; the next that is done is it.
+    begun: Option<Uuid>,
 }
 
 /// Work under way: its row in the directory, how far it is, and whether it is still wanted.
@@ -63,7 +65,12 @@ impl Work {
 
 impl Fleet {
     pub fn new(databases: Databases, store: Store) -> Fleet {
-        Fleet { databases, store }
+        Fleet { databases, store, begun: None }
+    }
+
+    /// A handle for the one piece of work that `operation::begin` recorded, in the transaction that decided on it.
+    pub fn taking_up(&self, operation: Uuid) -> Fleet {
+        Fleet { begun: Some(operation), ..self.clone() }
     }
 
     pub fn databases(&self) -> &Databases {
@@ -82,9 +89,15 @@ impl Fleet {
         actor: &str,
         work: impl AsyncFnOnce(&Work) -> Result<T, FleetError>,
     ) -> Result<T, FleetError> {
-        let mut conn = self.databases.control().await?;
-        let id = operation::begin(&mut conn, kind, tenant, actor, &json!({})).await?;
-        conn.release();
+        let id = match self.begun {
+            Some(id) => id,
+            None => {
+                let mut conn = self.databases.control().await?;
+                let id = operation::begin(&mut conn, kind, tenant, actor, &json!({})).await?;
+                conn.release();
+                id
+            }
+        };
         let progress = Arc::new(Progress::default());
         let heartbeat = tokio::spawn(beat(self.databases.clone(), id, progress.clone()));
         let under_way = Work { id, databases: self.databases.clone(), progress, heartbeat };

@@ -233,7 +233,11 @@ impl Fleet {
     async fn clean_control(&self, tenant: TenantId) -> Result<(), FleetError> {
         let mut conn = self.databases.admin(HOME_CLUSTER, self.databases.control_name()).await?;
         for step in [
-            "delete from hitaji.outbox where data ->> 'tenant_id' = $1 and service <> 'tenancy'",
+            "update hitaji.audit set before = null, after = null
+             where record_id::text in (select unnest(array[subject, data ->> 'account_id']) from hitaji.outbox
+                where data ->> 'tenant_id' = $1)",
+            // The word that it is erased goes on to whoever has not heard it.
+            "delete from hitaji.outbox where data ->> 'tenant_id' = $1 and type <> 'tenancy.organisation.erasing.v1'",
             "delete from hitaji.idempotency where subject like $1 || '/%'",
             "update hitaji.audit set before = null, after = null
              where record_id::text = $1 or after ->> 'tenant_id' = $1 or after ->> 'organisation_id' = $1",

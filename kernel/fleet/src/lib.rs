@@ -18,7 +18,7 @@ pub mod signature;
 pub mod store;
 mod tables;
 
-pub use backup::Backup;
+pub use backup::{Backup, find as find_backups};
 pub use error::FleetError;
 pub use fleet::{Fleet, Work};
 pub use moving::{Moved, What};

@@ -8,3 +8,4 @@ pub mod plans;
 pub mod support_grants;
 pub mod support_questions;
 pub mod usage;
+pub mod work;

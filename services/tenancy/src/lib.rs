@@ -140,7 +140,7 @@ fn own_routes() -> Vec<Route> {
             .answers::<exports::Exports>(200),
         Route::post("/exports", OWN, exports::create)
             .summary("Make a whole copy of everything the organisation owns, to take along")
-            .answers::<exports::Begun>(202),
+            .answers::<http::work::WorkBegun>(202),
         Route::get("/exports/{id}/archive", OWN, exports::download)
             .summary("Download a copy: a tar archive compressed by Zstandard")
             .answers_schema(200, None)
@@ -155,8 +155,9 @@ fn own_routes() -> Vec<Route> {
     ]
 }
 
+/// Long work on one organisation, as it was read.
 fn begun(route: Route) -> Route {
-    route.answers::<http::operator::storage::Begun>(202)
+    route.if_match().answers::<http::work::WorkBegun>(202)
 }
 
 fn operator_routes() -> Vec<Route> {

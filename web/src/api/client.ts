@@ -25,6 +25,14 @@ export interface Authority { whenReady(): Promise<void>; token(): string | null;
 export const request = <T>(path: string, options: Options = {}): Promise<Answer<T>> => requestAs<T>(session, path, options);
 
 export async function requestAs<T>(authority: Authority, path: string, options: Options = {}): Promise<Answer<T>> {
+  const response = await respond(authority, path, options);
+  const text = await readText(response);
+  const body: unknown = options.as === 'text' ? text : text === '' ? null : JSON.parse(text);
+  return { status: response.status, body: body as T };
+}
+
+/** The good answer, whose body nobody has read. */
+export async function respond(authority: Authority, path: string, options: Options = {}): Promise<Response> {
   await authority.whenReady();
   let response = await attempt(path, options, authority.token());
   if (response.status === 401) {
@@ -35,11 +43,7 @@ export async function requestAs<T>(authority: Authority, path: string, options: 
     await authority.renew();
     response = await attempt(path, options, authority.token());
   }
-  if (response.ok) {
-    const text = await readText(response);
-    const body: unknown = options.as === 'text' ? text : text === '' ? null : JSON.parse(text);
-    return { status: response.status, body: body as T };
-  }
+  if (response.ok) return response;
   throw await problemOf(response);
 }
 

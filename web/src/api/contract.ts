@@ -19,6 +19,7 @@ export type QuotaKind = 'users' | 'storage' | 'requests' | 'messages';
 export type PlanLimit = With<Schemas['LimitOut'], { kind: QuotaKind; period: 'now' | 'day' | 'month'; resets_at: string | null }>;
 export type UsageDay = Answer<Schemas['DayOut']>;
 export type Usage = With<Schemas['UsageOut'], { limits: PlanLimit[]; days: UsageDay[] }>;
+export type Exports = With<Schemas['Exports'], { ready: Answer<Schemas['Export']>[] }>;
 export type Role = Schemas['RoleOut'];
 export type Member = Schemas['MemberOut'];
 export type Invitation = With<Schemas['InvitationOut'], { status: 'pending' | 'accepted' | 'expired' | 'revoked' }>;

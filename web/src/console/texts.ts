@@ -1,7 +1,9 @@
 // The sentences of the operators' page in both languages; apart from the others, so that nobody else loads them.
 import { fill, i18n } from '../i18n/index.svelte';
+import * as storage from './storage-texts';
 
 export const en = {
+  ...storage.en,
   title: 'Console',
   operators: 'Operators',
   organisations: 'Organisations',
@@ -102,6 +104,7 @@ export const en = {
 export type ConsoleKey = keyof typeof en;
 
 export const sw: Record<ConsoleKey, string> = {
+  ...storage.sw,
   title: 'Dawati la waendeshaji',
   operators: 'Waendeshaji',
   organisations: 'Taasisi',

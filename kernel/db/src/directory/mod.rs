@@ -151,12 +151,8 @@ macro_rules! tenants {
 }
 
 pub async fn tenant(conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
-    let row: Option<TenantRow> = sqlx::query_as(
-        tenants!("where tenant.id = $1"),
-    )
-    .bind(id.0)
-    .fetch_optional(conn)
-    .await?;
+    let row: Option<TenantRow> =
+        sqlx::query_as(tenants!("where tenant.id = $1")).bind(id.0).fetch_optional(conn).await?;
     row.map(Tenant::try_from).transpose()
 }
 
@@ -168,13 +164,11 @@ pub async fn tenant_by_slug(conn: &mut PgConnection, slug: &str) -> Result<Optio
 
 /// All organisations after `after` in order of id, at most `limit`.
 pub async fn tenants(conn: &mut PgConnection, after: Option<TenantId>, limit: i64) -> Result<Vec<Tenant>, DbError> {
-    let rows: Vec<TenantRow> = sqlx::query_as(
-        tenants!("where tenant.id > $1 order by tenant.id limit $2"),
-    )
-    .bind(after.map_or(Uuid::nil(), |id| id.0))
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<TenantRow> = sqlx::query_as(tenants!("where tenant.id > $1 order by tenant.id limit $2"))
+        .bind(after.map_or(Uuid::nil(), |id| id.0))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
     rows.into_iter().map(Tenant::try_from).collect()
 }
 
@@ -390,12 +384,10 @@ impl Databases {
 
     /// The organisation as it is now, locked until the transaction ends.
     pub async fn lock(&self, conn: &mut PgConnection, id: TenantId) -> Result<Option<Tenant>, DbError> {
-        let row: Option<TenantRow> = sqlx::query_as(
-            tenants!("where tenant.id = $1 for update of tenant"),
-        )
-        .bind(id.0)
-        .fetch_optional(conn)
-        .await?;
+        let row: Option<TenantRow> = sqlx::query_as(tenants!("where tenant.id = $1 for update of tenant"))
+            .bind(id.0)
+            .fetch_optional(conn)
+            .await?;
         row.map(Tenant::try_from).transpose()
     }
 }

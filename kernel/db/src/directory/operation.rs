@@ -77,11 +77,12 @@ pub async fn progress(conn: &mut PgConnection, id: Uuid, done: i64, total: Optio
     Ok(state.as_deref() == Some("running"))
 }
 
-/// Ends it: done, or failed with the reason.
+/// Ends it: done, or failed with the reason. What failed because it was cancelled stays cancelled.
 pub async fn finish(conn: &mut PgConnection, id: Uuid, outcome: Result<(), &str>) -> Result<(), DbError> {
     sqlx::query(
-        "update directory.operation set state = $2, error = $3, updated_at = clock_timestamp(), finished_at = clock_timestamp()
-         where id = $1 and state in ('running', 'cancelled')",
+        "update directory.operation set state = case when state = 'cancelled' and $2 = 'failed' then state else $2 end,
+            error = $3, updated_at = clock_timestamp(), finished_at = clock_timestamp()
+         where id = $1 and finished_at is null",
     )
     .bind(id)
     .bind(if outcome.is_ok() { "done" } else { "failed" })
@@ -105,7 +106,7 @@ pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Operation>
 pub async fn abandoned(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<Vec<Operation>, DbError> {
     Ok(sqlx::query_as(
         "select id, kind, tenant_id, state, step, done, total, detail, error, actor, started_at, updated_at, finished_at
-         from directory.operation where state = 'running' and updated_at < $1 order by started_at limit 100",
+         from directory.operation where finished_at is null and updated_at < $1 order by started_at limit 100",
     )
     .bind(before)
     .fetch_all(conn)
@@ -144,9 +145,12 @@ pub async fn of_tenant(conn: &mut PgConnection, tenant: TenantId, limit: i64) ->
     .await?)
 }
 
+/// Something is being done to the tenant, or is still ending after it was cancelled.
 pub async fn is_running(conn: &mut PgConnection, tenant: TenantId) -> Result<bool, DbError> {
-    Ok(sqlx::query_scalar("select exists (select from directory.operation where tenant_id = $1 and state = 'running')")
-        .bind(tenant.0)
-        .fetch_one(conn)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "select exists (select from directory.operation where tenant_id = $1 and finished_at is null)",
+    )
+    .bind(tenant.0)
+    .fetch_one(conn)
+    .await?)
 }

@@ -1,10 +1,10 @@
 //! An organisation takes along everything it owns: signed bundles to download, and the keys to check them with.
+use crate::http::work;
 use axum::body::Body as ResponseBody;
 use axum::http::header;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
-use hitaji_core::ErrorCode;
 use hitaji_db::Audit;
 use hitaji_db::directory::operation;
 use hitaji_fleet::{Fleet, FleetError};
@@ -31,11 +31,6 @@ pub struct Export {
     rows: i64,
 }
 
-#[derive(Serialize, JsonSchema)]
-pub struct Begun {
-    kind: &'static str,
-}
-
 pub async fn list(ctx: Ctx) -> Result<Answer, Problem> {
     let fleet = ctx.parts().get::<Fleet>();
     let backups = fleet.backups(ctx.tenant().id).await.map_err(Problem::internal)?;
@@ -55,11 +50,9 @@ pub async fn list(ctx: Ctx) -> Result<Answer, Problem> {
 
 /// Begins one; `GET /exports` shows when it is ready.
 pub async fn create(ctx: Ctx) -> Result<Answer, Problem> {
-    let (fleet, id) = (ctx.parts().get::<Fleet>(), ctx.tenant().id);
+    let (id, actor) = (ctx.tenant().id, ctx.subject().to_string());
     let mut tx = ctx.tx().await?;
-    if operation::is_running(&mut tx, id).await? {
-        return Err(Problem::new(ErrorCode::Conflict, "A copy is being made just now. Wait until it is ready."));
-    }
+    let operation = work::take(&mut tx, "export", ctx.tenant(), &actor).await?;
     tx.audit(Audit {
         action: "export",
         resource: "tenancy.organisation",
@@ -67,8 +60,8 @@ pub async fn create(ctx: Ctx) -> Result<Answer, Problem> {
         before: None,
         after: None,
     });
-    let answer = ctx.commit(tx, Answer::accepted(&Begun { kind: "export" })).await?;
-    let actor = ctx.subject().to_string();
+    let answer = ctx.commit(tx, work::accepted("export", operation)).await?;
+    let fleet = ctx.parts().get::<Fleet>().taking_up(operation);
     tokio::spawn(async move {
         if let Err(error) = fleet.export(id, &actor).await {
             tracing::error!(tenant = %id, %error, "an export failed");

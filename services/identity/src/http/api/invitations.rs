@@ -130,7 +130,8 @@ pub async fn revoke(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
         let before = Some(json!({"email": found.email, "status": found.state}).to_string());
         let (members, invited) = organisation::count_people(&mut tx, ctx.tenant().id.0, ctx.now()).await?;
         ctx.platform().databases().set_users(&mut tx, ctx.tenant().id, members + invited).await?;
-        tx.audit(Audit { action: "revoke", resource: "identity.invitation", record_id: Some(id), before, after: None });
+        let after = Some(json!({"organisation_id": ctx.tenant().id}).to_string());
+        tx.audit(Audit { action: "revoke", resource: "identity.invitation", record_id: Some(id), before, after });
     }
     ctx.commit(tx, Answer::no_content()).await
 }
@@ -163,7 +164,9 @@ async fn find(ctx: &Ctx, tx: &mut Tx, id: Uuid, if_match: Option<i64>) -> Result
 
 fn send(ctx: &Ctx, tx: &mut Tx, invitation: &Invitation, action: &str) {
     tx.emit(invitation.id, &InvitationSent { tenant_id: ctx.tenant().id, invitation_id: invitation.id });
-    let after = json!({"email": invitation.email, "name": invitation.name, "roles": invitation.roles});
+    let (email, name) = (&invitation.email, &invitation.name);
+    // The organisation's id is what an erasure finds the line by.
+    let after = json!({"email": email, "name": name, "roles": invitation.roles, "organisation_id": ctx.tenant().id});
     tx.audit(Audit {
         action,
         resource: "identity.invitation",

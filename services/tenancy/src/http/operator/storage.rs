@@ -1,12 +1,12 @@
 //! Where an organisation's data is, its backups, and the long work on it: seen and begun by operators.
 use crate::config::Backups;
-use crate::http::erasure;
+use crate::http::{erasure, work};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use hitaji_core::{ErrorCode, TenantId};
-use hitaji_db::directory::{database, operation};
-use hitaji_db::{Audit, Tenant};
+use hitaji_db::directory::{cluster, database, operation};
+use hitaji_db::{Audit, Tenant, Tx};
 use hitaji_fleet::{Backup, Fleet, FleetError, What};
 use hitaji_web::{Answer, Body, Id, PlatformCtx, Problem};
 use schemars::JsonSchema;
@@ -22,6 +22,8 @@ pub struct Storage {
     operations: Vec<OperationOut>,
     /// Every change is journaled: any second can be restored.
     journaled: bool,
+    /// Where it can be moved to.
+    clusters: Vec<String>,
     /// The signed certificate, where the organisation is erased.
     certificate: Option<String>,
 }
@@ -60,12 +62,6 @@ pub struct OperationOut {
     actor: String,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
-}
-
-/// Long work has begun; `operations` of the organisation's storage show how it goes.
-#[derive(Serialize, JsonSchema)]
-pub struct Begun {
-    kind: &'static str,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -123,6 +119,7 @@ pub async fn read(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
     let mut conn = ctx.read().await?;
     let databases = database::of_tenant(&mut conn, tenant.id).await?;
     let operations = operation::of_tenant(&mut conn, tenant.id, 20).await?;
+    let clusters = cluster::list(&mut conn).await?;
     conn.release();
     let out = |row: database::DatabaseRow| {
         let database::DatabaseRow { cluster, service, state, schema, .. } = row;
@@ -133,28 +130,37 @@ pub async fn read(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
         backups: fleet.backups(tenant.id).await.map_err(told)?.into_iter().take(50).map(BackupOut::from).collect(),
         operations: operations.into_iter().map(OperationOut::from).collect(),
         journaled: tenant.journaled,
+        clusters: clusters.into_iter().map(|cluster| cluster.name).collect(),
         certificate: fleet.certificate(tenant.id).await.map_err(told)?,
     }))
 }
 
 pub async fn back_up(ctx: PlatformCtx, Id(id): Id, Body(body): Body<Reason>) -> Result<Answer, Problem> {
     let keep = TimeDelta::days(known(&ctx, id).await?.plan.backup_keep_days.into());
-    begin(ctx, id, "backup", &body.reason, move |fleet, id, actor| {
+    let order = order(&ctx, id, &body.reason).await?;
+    begin(ctx, order, "backup", move |fleet, id, actor| {
         async move { fleet.backup(id, keep, &actor).await.map(|_| ()) }.boxed()
     })
     .await
 }
 
 pub async fn prove(ctx: PlatformCtx, Id(id): Id, Body(body): Body<Reason>) -> Result<Answer, Problem> {
-    begin(ctx, id, "proof", &body.reason, |fleet, id, actor| async move { fleet.prove(id, &actor).await }.boxed()).await
+    let mut order = order(&ctx, id, &body.reason).await?;
+    order.check_backup(None).await?;
+    begin(ctx, order, "proof", |fleet, id, actor| async move { fleet.prove(id, &actor).await }.boxed()).await
 }
 
 pub async fn restore(ctx: PlatformCtx, Id(id): Id, Body(body): Body<RestoreIn>) -> Result<Answer, Problem> {
-    if body.set_id.is_some() && body.at.is_some() {
-        return Err(Problem::field("/at", "conflict", "Name a backup or a moment, not both."));
+    let mut order = order(&ctx, id, &body.reason).await?;
+    match body.at {
+        Some(_) if body.set_id.is_some() => {
+            return Err(Problem::field("/at", "conflict", "Name a backup or a moment, not both."));
+        }
+        Some(at) => order.check_moment(at, ctx.now())?,
+        None => order.check_backup(body.set_id).await?,
     }
     let relay = ctx.parts().get::<hitaji_bus::Relay>();
-    begin(ctx, id, "restore", &body.reason, move |fleet, id, actor| {
+    begin(ctx, order, "restore", move |fleet, id, actor| {
         async move {
             let restored = match body.at {
                 Some(at) => fleet.restore_to(id, at, &actor).await?,
@@ -170,24 +176,25 @@ pub async fn restore(ctx: PlatformCtx, Id(id): Id, Body(body): Body<RestoreIn>) 
 
 pub async fn relocate(ctx: PlatformCtx, Id(id): Id, Body(body): Body<MoveIn>) -> Result<Answer, Problem> {
     let cluster = body.cluster;
-    begin(ctx, id, "move", &body.reason, move |fleet, id, actor| {
+    let mut order = order(&ctx, id, &body.reason).await?;
+    order.check_cluster(&cluster).await?;
+    begin(ctx, order, "move", move |fleet, id, actor| {
         async move { fleet.move_tenant(id, What::Shared, &cluster, &actor).await.map(|_| ()) }.boxed()
     })
     .await
 }
 
 pub async fn erase(ctx: PlatformCtx, Id(id): Id, Body(body): Body<EraseIn>) -> Result<Answer, Problem> {
-    let tenant = known(&ctx, id).await?;
+    let Order { mut tx, tenant, reason, actor } = order(&ctx, id, &body.reason).await?;
+    let operation = work::take(&mut tx, "erase", &tenant, &actor).await?;
     if body.confirm != tenant.slug {
         let message = format!("To erase it for good, write its short name: {}.", tenant.slug);
         return Err(Problem::field("/confirm", "mismatch", message));
     }
-    let reason = check(&body.reason)?;
-    let mut tx = ctx.operator_tx(tenant.id).await?;
     erasure::announce(ctx.platform(), &mut tx, &tenant, &reason).await?;
-    let answer = ctx.commit(tx, accepted("erase")).await?;
+    let answer = ctx.commit(tx, work::accepted("erase", operation)).await?;
     ctx.databases().forget(tenant.id);
-    let (fleet, actor) = (ctx.parts().get::<Fleet>(), format!("operator:{}", ctx.operator()?));
+    let fleet = ctx.parts().get::<Fleet>().taking_up(operation);
     let physical = ctx.parts().get::<Backups>().physical();
     tokio::spawn(async move {
         if let Err(error) = erasure::finish(&fleet, tenant.id, physical, &actor).await {
@@ -202,6 +209,9 @@ pub async fn cancel(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
     let work = operation::find(&mut conn, id).await?.ok_or_else(Problem::not_found)?;
     conn.release();
     let mut tx = ctx.operator_tx(TenantId(work.tenant_id.unwrap_or_default())).await?;
+    if work.kind == "erase" {
+        return Err(Problem::new(ErrorCode::Conflict, "An erasure is never taken back."));
+    }
     if !operation::cancel(&mut tx, id).await? {
         return Err(Problem::new(ErrorCode::Conflict, "It does not run any more."));
     }
@@ -211,37 +221,87 @@ pub async fn cancel(ctx: PlatformCtx, Id(id): Id) -> Result<Answer, Problem> {
 
 type Job = BoxFuture<'static, Result<(), FleetError>>;
 
+/// What somebody wants done to an organisation, which stays as it is until that is decided.
+struct Order {
+    tx: Tx,
+    tenant: Tenant,
+    reason: String,
+    actor: String,
+}
+
+/// The organisation, if it is as the caller read it.
+async fn order(ctx: &PlatformCtx, id: Uuid, reason: &str) -> Result<Order, Problem> {
+    let reason = crate::domain::lifecycle::check_reason(reason).map_err(|error| Problem::validation(vec![error]))?;
+    let version = ctx.request().if_match()?;
+    let actor = format!("operator:{}", ctx.operator()?);
+    let mut tx = ctx.operator_tx(TenantId(id)).await?;
+    let tenant = ctx.databases().lock(&mut tx, TenantId(id)).await?.ok_or_else(Problem::not_found)?;
+    if version.is_some_and(|version| version != tenant.version) {
+        return Err(Problem::new(ErrorCode::Stale, "Somebody changed the organisation meanwhile. Read it again."));
+    }
+    Ok(Order { tx, tenant, reason, actor })
+}
+
+impl Order {
+    /// Whether there is the backup that is asked for, or any.
+    async fn check_backup(&mut self, set: Option<Uuid>) -> Result<(), Problem> {
+        let backups = hitaji_fleet::find_backups(&mut self.tx, self.tenant.id).await.map_err(told)?;
+        match set {
+            Some(set) if backups.iter().any(|backup| backup.set_id == set) => Ok(()),
+            Some(_) => Err(Problem::field("/set_id", "unknown_value", "The organisation has no such backup.")),
+            None if backups.is_empty() => Err(Problem::new(ErrorCode::Conflict, "The organisation has no backup yet.")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_moment(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Problem> {
+        if !self.tenant.journaled {
+            let message = "Its changes are not journaled: only backups can be restored.";
+            return Err(Problem::field("/at", "unknown_value", message));
+        }
+        if at > now {
+            return Err(Problem::field("/at", "out_of_range", "That moment is still to come."));
+        }
+        Ok(())
+    }
+
+    async fn check_cluster(&mut self, cluster: &str) -> Result<(), Problem> {
+        if !cluster::list(&mut self.tx).await?.iter().any(|one| one.name == cluster) {
+            return Err(Problem::field("/cluster", "unknown_value", "There is no such cluster."));
+        }
+        let rows = database::of_tenant(&mut self.tx, self.tenant.id).await?;
+        if rows.iter().any(|row| row.state == "claimed" && row.service.is_none() && row.cluster == cluster) {
+            return Err(Problem::field("/cluster", "conflict", "Its data is there already."));
+        }
+        Ok(())
+    }
+}
+
 /// Writes down who begins what and why, then begins it; it goes on after the answer.
 async fn begin(
     ctx: PlatformCtx,
-    id: Uuid,
+    order: Order,
     kind: &'static str,
-    reason: &str,
-    work: impl FnOnce(Arc<Fleet>, TenantId, String) -> Job,
+    job: impl FnOnce(Fleet, TenantId, String) -> Job,
 ) -> Result<Answer, Problem> {
-    let tenant = known(&ctx, id).await?;
-    let reason = check(reason)?;
-    let mut tx = ctx.operator_tx(tenant.id).await?;
-    if operation::is_running(&mut tx, tenant.id).await? {
-        return Err(Problem::new(ErrorCode::Conflict, "Something else is being done to this organisation just now."));
-    }
+    let Order { mut tx, tenant, reason, actor } = order;
+    let operation = work::take(&mut tx, kind, &tenant, &actor).await?;
     note(&mut tx, kind, Some(tenant.id.0), &json!({"reason": reason}));
-    let answer = ctx.commit(tx, accepted(kind)).await?;
-    let actor = format!("operator:{}", ctx.operator()?);
-    let job = work(ctx.parts().get::<Fleet>(), tenant.id, actor);
+    let answer = ctx.commit(tx, work::accepted(kind, operation)).await?;
+    let job = job(ctx.parts().get::<Fleet>().taking_up(operation), tenant.id, actor);
     tokio::spawn(async move {
-        if let Err(error) = job.await {
-            tracing::error!(tenant = %tenant.id, kind, %error, "work on an organisation failed");
+        match job.await {
+            Ok(()) => {}
+            Err(FleetError::Cancelled) => {
+                tracing::info!(tenant = %tenant.id, kind, "work on an organisation was cancelled");
+            }
+            Err(error) => tracing::error!(tenant = %tenant.id, kind, %error, "work on an organisation failed"),
         }
     });
     Ok(answer)
 }
 
-fn accepted(kind: &'static str) -> Answer {
-    Answer::accepted(&Begun { kind })
-}
-
-fn note(tx: &mut hitaji_db::Tx, action: &str, tenant: Option<Uuid>, what: &serde_json::Value) {
+fn note(tx: &mut Tx, action: &str, tenant: Option<Uuid>, what: &serde_json::Value) {
     tx.audit(Audit {
         action,
         resource: "tenancy.organisation",
@@ -256,10 +316,6 @@ async fn known(ctx: &PlatformCtx, id: Uuid) -> Result<Arc<Tenant>, Problem> {
         Err(hitaji_db::DbError::UnknownTenant) => Err(Problem::not_found()),
         tenant => Ok(tenant?),
     }
-}
-
-fn check(reason: &str) -> Result<String, Problem> {
-    crate::domain::lifecycle::check_reason(reason).map_err(|error| Problem::validation(vec![error]))
 }
 
 fn told(error: FleetError) -> Problem {
