@@ -180,12 +180,7 @@ pub async fn run(assembled: &Assembled, command: FleetCommand) -> Result<(), Fai
                 (_, Some(service)) => What::Own(service),
                 _ => What::Shared,
             };
-            let moved = fleet.move_tenant(find(databases, &slug).await?.id, what, &to, ACTOR).await?;
-            let held = moved.held.as_millis();
-            print(&format!(
-                "{slug} is on {to}: {} rows, the same on both sides; writers waited {held} ms\n",
-                moved.rows
-            ))
+            relocate(&fleet, &*find(databases, &slug).await?, what, &to).await
         }
         FleetCommand::Export { slug, file } => export(&fleet, find(databases, &slug).await?.id, file).await,
         FleetCommand::Import { file, slug, owner } => {
@@ -200,12 +195,10 @@ pub async fn run(assembled: &Assembled, command: FleetCommand) -> Result<(), Fai
             print(&format!("{id}  {copy}\n"))
         }
         FleetCommand::Erase { slug, confirm } => {
-            let tenant = find(databases, &slug).await?;
             if confirm != slug {
                 return Err("to erase it for good, give its short name once more with --confirm".into());
             }
-            let physical = assembled.platform.parts().get::<hitaji_tenancy::Backups>().physical();
-            print(&format!("{}\n", hitaji_tenancy::erase(&assembled.platform, &fleet, &tenant, physical, ACTOR).await?))
+            erase(assembled, &fleet, &*find(databases, &slug).await?).await
         }
         FleetCommand::Certificate { id } => {
             let signed = fleet.certificate(TenantId(id)).await?.ok_or("there is no certificate for this id")?;
@@ -217,6 +210,17 @@ pub async fn run(assembled: &Assembled, command: FleetCommand) -> Result<(), Fai
             print(&format!("{slug} seals by its data key {version} from now on\n"))
         }
     }
+}
+
+async fn relocate(fleet: &Fleet, tenant: &Tenant, what: What<'_>, to: &str) -> Result<(), Failure> {
+    let moved = fleet.move_tenant(tenant.id, what, to, ACTOR).await?;
+    let (slug, rows, held) = (&tenant.slug, moved.rows, moved.held.as_millis());
+    print(&format!("{slug} is on {to}: {rows} rows, the same on both sides; writers waited {held} ms\n"))
+}
+
+async fn erase(assembled: &Assembled, fleet: &Fleet, tenant: &Tenant) -> Result<(), Failure> {
+    let physical = assembled.platform.parts().get::<hitaji_tenancy::Backups>().physical();
+    print(&format!("{}\n", hitaji_tenancy::erase(&assembled.platform, fleet, tenant, physical, ACTOR).await?))
 }
 
 /// Gives an organisation that tenancy knows its owner.
