@@ -1,7 +1,7 @@
 //! Migrations: forward only, all that a database misses in one transaction, recorded in the database they change.
 use crate::DbError;
 use crate::roles;
-use crate::secrets::sha256;
+use crate::secrets::{hex, sha256};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};
 use std::collections::HashMap;
@@ -89,7 +89,7 @@ pub fn fingerprint(plan: &[Migration]) -> String {
     for Migration { service, version, sql, .. } in plan {
         text.push_str(&format!("{service} {version} {}\n{sql}\n", sql.len()));
     }
-    sha256(text.as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha256(text.as_bytes())[..6])
 }
 
 /// What a database says of itself: the steps that ran in it, with their checksums.

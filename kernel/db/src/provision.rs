@@ -135,9 +135,8 @@ impl Databases {
 
     async fn clone_template(&self, cluster: &str, template: &str, wanted: Wanted<'_>) -> Result<NewDatabase, DbError> {
         let mut admin = self.maintenance(cluster).await?;
-        let is_ours =
-            template == self.template() || template == self.newest_template(&mut *self.control().await?).await?;
-        if is_ours && !cluster::template_ready(&mut admin, template).await? {
+        let is_template = template.starts_with(&cluster::template_name(self.control_name(), ""));
+        if is_template && !cluster::template_ready(&mut admin, template).await? {
             admin.close();
             if template != self.template() {
                 return Err(DbError::Unavailable("the newest schema's template is not on this cluster yet"));

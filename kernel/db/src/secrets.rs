@@ -67,7 +67,7 @@ impl MasterKey {
 
     /// A name for the sealing key that tells nothing of it.
     pub fn id(&self) -> String {
-        self.keys()[0].id.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.keys()[0].id)
     }
 
     /// A key for one purpose: HKDF-SHA256 (RFC 5869) with the purpose as `info`.
@@ -210,6 +210,11 @@ pub fn random<const N: usize>() -> [u8; N] {
 /// 256 random bits as base64url: for tokens, codes and passwords of roles.
 pub fn random_token() -> String {
     URL_SAFE_NO_PAD.encode(random::<32>())
+}
+
+/// Bytes as small hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// SHA-256.

@@ -36,6 +36,11 @@ impl Fleet {
         self.operate("backup", Some(tenant), actor, async |work| self.backup_now(tenant, keep, work).await).await
     }
 
+    /// For how long the tenant's plan keeps a backup.
+    pub async fn kept(&self, tenant: TenantId) -> Result<TimeDelta, FleetError> {
+        Ok(TimeDelta::days(self.databases.describe(tenant).await?.plan.backup_keep_days.into()))
+    }
+
     pub(crate) async fn backup_now(&self, tenant: TenantId, keep: TimeDelta, work: &Work) -> Result<Uuid, FleetError> {
         let set_id = new_id();
         for row in self.in_use(tenant).await? {
@@ -142,8 +147,8 @@ impl Fleet {
     /// Removes backups past their time, but never the newest one of a tenant that is in use. Returns how many.
     pub async fn expire_backups(&self) -> Result<usize, FleetError> {
         let mut conn = self.databases.control().await?;
-        let expired: Vec<(Uuid, String)> = sqlx::query_as(
-            "select id, object from directory.backup where expires_at < $1 and set_id <> (
+        let expired: Vec<(Uuid, String, Option<Uuid>)> = sqlx::query_as(
+            "select id, object, copy_id from directory.backup where expires_at < $1 and set_id <> (
                 select newest.set_id from directory.backup newest where newest.tenant_id = backup.tenant_id
                 order by newest.taken_at desc limit 1)
              limit 500",
@@ -152,10 +157,13 @@ impl Fleet {
         .fetch_all(&mut *conn)
         .await?;
         conn.release();
-        for (id, object) in &expired {
+        for (id, object, copy) in &expired {
             // The object first: a row without an object would be a backup that is not there.
             self.store.delete(object).await?;
             let mut conn = self.databases.control().await?;
+            if let Some(copy) = copy {
+                database::give_up(&mut conn, *copy).await?;
+            }
             sqlx::query("delete from directory.backup where id = $1").bind(id).execute(&mut *conn).await?;
             conn.release();
         }

@@ -119,7 +119,7 @@ pub async fn write(
     let mut writer = Writer::new(manifest.organisation.id, keys, upload)?;
     writer.file(MANIFEST, &serde_json::to_vec_pretty(manifest)?).await?;
     for table in &manifest.tables {
-        let mut rows = conn.copy_out_raw(&copy_out_sql(table, Scope::All)).await?;
+        let mut rows = conn.copy_out_raw(&copy_out_sql(table)).await?;
         let (mut part, mut number) = (Vec::with_capacity(PART + BLOCK), 1);
         while let Some(chunk) = rows.try_next().await? {
             part.extend_from_slice(&chunk);

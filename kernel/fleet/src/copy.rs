@@ -1,12 +1,11 @@
 //! Rows of a table as a stream out of one database and into another.
 use crate::FleetError;
-use crate::tables::{self, Scope, Table, condition};
+use crate::tables::{self, Table};
 use sqlx::PgConnection;
 
 /// The statement that streams a table's rows out, as CSV with a header.
-pub fn copy_out_sql(table: &Table, scope: Scope<'_>) -> String {
-    let filter = condition(table, scope).map(|condition| format!(" where {condition}")).unwrap_or_default();
-    format!("copy (select {} from {}{filter}) to stdout (format csv, header)", table.column_list(), table.quoted())
+pub fn copy_out_sql(table: &Table) -> String {
+    format!("copy (select {} from {}) to stdout (format csv, header)", table.column_list(), table.quoted())
 }
 
 /// The statement that takes such rows in; the header must name the same columns.

@@ -3,7 +3,7 @@ use crate::FleetError;
 use crate::store::Store;
 use chrono::TimeDelta;
 use hitaji_core::TenantId;
-use hitaji_db::directory::operation;
+use hitaji_db::directory::operation::{self, Operation};
 use hitaji_db::{Databases, cluster};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -36,7 +36,6 @@ pub struct Work {
 #[derive(Default)]
 struct Progress {
     done: AtomicU64,
-    total: AtomicU64,
     cancelled: AtomicBool,
 }
 
@@ -51,10 +50,6 @@ impl Work {
     pub fn reached(&self, done: u64) -> bool {
         self.progress.done.store(done, Ordering::Relaxed);
         !self.progress.cancelled.load(Ordering::Relaxed)
-    }
-
-    pub fn expect(&self, total: u64) {
-        self.progress.total.store(total, Ordering::Relaxed);
     }
 
     /// Records a step that is done for good.
@@ -120,15 +115,29 @@ impl Fleet {
         let before = self.databases.clock().now() - ABANDONED_AFTER;
         let abandoned = operation::abandoned(&mut conn, before).await?;
         conn.release();
+        let mut ended = 0;
         for work in &abandoned {
-            if let Some(tenant) = work.tenant_id.map(TenantId) {
-                self.reopen(tenant).await?;
+            match self.end_abandoned(work).await {
+                Ok(()) => ended += 1,
+                // Its server is away, maybe: that keeps nobody else's work from being ended.
+                Err(error) => tracing::warn!(kind = work.kind, %error, "work that was left behind cannot be ended yet"),
             }
-            let mut conn = self.databases.control().await?;
-            operation::finish(&mut conn, work.id, Err("the process that did it ended")).await?;
-            tracing::warn!(kind = work.kind, step = work.step, "work on a database was left behind and is ended");
         }
-        Ok(abandoned.len())
+        Ok(ended)
+    }
+
+    async fn end_abandoned(&self, work: &Operation) -> Result<(), FleetError> {
+        if let Some(tenant) = work.tenant_id.map(TenantId) {
+            self.reopen(tenant).await?;
+            if work.kind == "move" {
+                self.end_journaling(tenant).await?;
+            }
+        }
+        let mut conn = self.databases.control().await?;
+        operation::finish(&mut conn, work.id, Err("the process that did it ended")).await?;
+        conn.release();
+        tracing::warn!(kind = work.kind, step = work.step, "work on a database was left behind and is ended");
+        Ok(())
     }
 
     /// Whatever databases the directory leads to are open.
@@ -148,10 +157,9 @@ impl Fleet {
 async fn beat(databases: Databases, id: Uuid, progress: Arc<Progress>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        let (done, total) = (progress.done.load(Ordering::Relaxed), progress.total.load(Ordering::Relaxed));
-        let total = (total > 0).then_some(total as i64);
+        let done = progress.done.load(Ordering::Relaxed);
         let Ok(mut conn) = databases.control().await else { continue };
-        match operation::progress(&mut conn, id, done as i64, total).await {
+        match operation::progress(&mut conn, id, done as i64).await {
             Ok(false) => progress.cancelled.store(true, Ordering::Relaxed),
             Ok(true) => {}
             Err(error) => tracing::debug!(%error, "progress could not be recorded"),

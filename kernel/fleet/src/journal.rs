@@ -10,7 +10,8 @@ use crate::restore::Restored;
 use crate::{FleetError, tables};
 use chrono::{DateTime, TimeDelta, Utc};
 use hitaji_core::TenantId;
-use hitaji_db::directory::{self, database::NewDatabase};
+use hitaji_db::directory;
+use hitaji_db::directory::database::{DatabaseRow, NewDatabase};
 use hitaji_db::{DataKeys, Home, Migration, Place, migrate};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -50,19 +51,49 @@ impl Fleet {
     /// Begins to journal a tenant, with the backup that the journal goes on from.
     pub async fn journal_on(&self, tenant: TenantId, keep: TimeDelta, actor: &str) -> Result<(), FleetError> {
         self.operate("journal", Some(tenant), actor, async |work| {
-            for row in self.in_use(tenant).await? {
-                let mut conn = self.databases.admin(&row.cluster, &row.name).await?;
-                sqlx::raw_sql("select hitaji.journal_on()").execute(&mut *conn).await?;
-                conn.close();
-            }
             let mut control = self.databases.control().await?;
             directory::set_journaled(&mut control, tenant, true).await?;
             control.release();
             self.databases.forget(tenant);
-            self.backup_now(tenant, keep, work).await?;
-            Ok(())
+            self.go_on_journaling(tenant, keep, work).await
         })
         .await
+    }
+
+    /// Where every change of the tenant is journaled: so it is in the databases that are in use now, and from a backup of them on.
+    pub(crate) async fn go_on_journaling(
+        &self,
+        tenant: TenantId,
+        keep: TimeDelta,
+        work: &Work,
+    ) -> Result<(), FleetError> {
+        if !self.databases.describe(tenant).await?.journaled {
+            return Ok(());
+        }
+        for row in self.in_use(tenant).await? {
+            self.admin_run(&row, "select hitaji.journal_on()").await?;
+        }
+        self.backup_now(tenant, keep, work).await?;
+        Ok(())
+    }
+
+    /// Where changes are journaled for nobody: the triggers go, and what they wrote.
+    pub(crate) async fn end_journaling(&self, tenant: TenantId) -> Result<(), FleetError> {
+        if self.databases.describe(tenant).await?.journaled {
+            return Ok(());
+        }
+        for row in self.in_use(tenant).await? {
+            self.admin_run(&row, "select hitaji.journal_off(); truncate hitaji.journal").await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement in a tenant's database as the administrator.
+    pub(crate) async fn admin_run(&self, row: &DatabaseRow, sql: &'static str) -> Result<(), FleetError> {
+        let mut conn = self.databases.admin(&row.cluster, &row.name).await?;
+        sqlx::raw_sql(sql).execute(&mut *conn).await?;
+        conn.close();
+        Ok(())
     }
 
     /// Ships what was written since the last time by this process; `sweep` looks at all journaled tenants, for what others
@@ -70,7 +101,11 @@ impl Fleet {
     pub async fn ship_journals(&self, sweep: bool) -> Result<usize, FleetError> {
         let mut places = self.databases.wake().take_written();
         if sweep {
-            places.extend(self.databases.tenant_places().await?.into_iter().map(|(place, ..)| place));
+            let mut conn = self.databases.control().await?;
+            let journaled = directory::journaled(&mut conn).await?;
+            conn.release();
+            let all = self.databases.tenant_places().await?.into_iter().map(|(place, ..)| place);
+            places.extend(all.filter(|place| place.tenant().is_some_and(|tenant| journaled.contains(&tenant))));
         }
         let mut shipped = 0;
         for place in places {
@@ -161,12 +196,7 @@ impl Fleet {
             for new in &loaded {
                 self.replace(tenant, new, work).await?;
             }
-            for row in self.in_use(tenant).await? {
-                let mut conn = self.databases.admin(&row.cluster, &row.name).await?;
-                sqlx::raw_sql("select hitaji.journal_on()").execute(&mut *conn).await?;
-                conn.close();
-            }
-            self.backup_now(tenant, TimeDelta::days(30), work).await?;
+            self.go_on_journaling(tenant, self.kept(tenant).await?, work).await?;
             Ok(Restored { as_of: moment, rows: 0 })
         })
         .await
@@ -320,7 +350,7 @@ async fn replay(
     sqlx::raw_sql("begin; create temporary table replay (position bigint primary key, xid text, relation text, operation text, old text, new text) on commit drop")
         .execute(&mut *conn)
         .await?;
-    let keys = tables::drop_foreign_keys(conn).await?;
+    let aside = tables::set_aside(conn).await?;
     let mut waiting: Vec<&Entry> = Vec::new();
     let mut plan_so_far: Vec<(String, i64)> =
         migrate::applied(conn).await?.into_iter().map(|step| (step.service, i64::from(step.version))).collect();
@@ -338,7 +368,7 @@ async fn replay(
             continue;
         }
         plan_so_far.push(step);
-        tables::restore_foreign_keys(conn, &keys).await?;
+        aside.back(conn).await?;
         sqlx::raw_sql("commit").execute(&mut *conn).await?;
         let had = |migration: &Migration| {
             plan_so_far
@@ -351,7 +381,7 @@ async fn replay(
     }
     apply(conn, &waiting, snapshot).await?;
     set_identities(conn).await?;
-    tables::restore_foreign_keys(conn, &keys).await?;
+    aside.back(conn).await?;
     sqlx::raw_sql("commit").execute(&mut *conn).await?;
     migrate::run(conn, plan).await?;
     Ok(())

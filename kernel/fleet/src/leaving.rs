@@ -3,16 +3,18 @@
 use crate::FleetError;
 use crate::backup::Backup;
 use crate::bundle::{self, Manifest, Reader};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Work};
 use crate::signature;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::BoxStream;
 use hitaji_core::{TenantId, new_id};
-use hitaji_db::directory::{self, database};
+use hitaji_db::directory::{self, database, operation};
+use hitaji_db::secrets::hex;
 use hitaji_db::{HOME_CLUSTER, NewTenant, TenantState, keys};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 /// How long an export is kept for downloading.
@@ -27,6 +29,19 @@ pub struct ExportProof {
     /// SHA-256 of each uncompressed archive, in hex.
     pub archives: Vec<String>,
     pub rows: i64,
+}
+
+/// The step of an erasure after which nothing can be had back.
+const KEYS_GONE: &str = "keys destroyed";
+/// More long work than one tenant has in its life.
+const MANY: i64 = 10_000;
+
+/// What an erasure destroyed first, as it stands with that step.
+#[derive(Serialize, Deserialize)]
+struct KeysGone {
+    at: DateTime<Utc>,
+    data_keys: Vec<i32>,
+    databases: Vec<String>,
 }
 
 /// What is signed of an erasure.
@@ -59,10 +74,7 @@ impl Fleet {
                 format: bundle::FORMAT.to_owned(),
                 organisation: described.id.0,
                 taken_at: self.databases.clock().now(),
-                archives: parts
-                    .iter()
-                    .map(|part| part.content.iter().map(|byte| format!("{byte:02x}")).collect())
-                    .collect(),
+                archives: parts.iter().map(|part| hex(&part.content)).collect(),
                 rows: parts.iter().map(|part| part.rows).sum(),
             };
             Ok((set, self.sign(&proof).await?))
@@ -173,24 +185,38 @@ impl Fleet {
         actor: &str,
     ) -> Result<String, FleetError> {
         self.operate("erase", Some(tenant), actor, async |work| {
-            let asked_by = actor.to_owned();
-            let mut conn = self.databases.control().await?;
-            directory::set_state(&mut conn, tenant, TenantState::Erasing, Some("it is being erased")).await?;
-            let data_keys = keys::destroy(&mut conn, tenant).await?;
-            let keys_destroyed_at = self.databases.clock().now();
-            conn.release();
+            let gone = self.destroy_keys(tenant, work).await?;
             self.databases.forget(tenant);
-            work.step("keys destroyed", json!({"data_keys": data_keys, "at": keys_destroyed_at})).await?;
-            self.erase_rest(tenant, data_keys, keys_destroyed_at, physical_retention, asked_by).await
+            self.erase_rest(tenant, gone, physical_retention, actor.to_owned()).await
         })
         .await
+    }
+
+    /// Destroys the keys and writes down which, in one step: an erasure that is taken up again still knows.
+    async fn destroy_keys(&self, tenant: TenantId, work: &Work) -> Result<KeysGone, FleetError> {
+        let at = self.databases.clock().now();
+        let mut conn = self.databases.control().await?;
+        let earlier = operation::of_tenant(&mut conn, tenant, MANY).await?;
+        let earlier =
+            earlier.into_iter().filter(|earlier| earlier.step == KEYS_GONE).map(|earlier| earlier.detail).next_back();
+        let databases = database::of_tenant(&mut conn, tenant).await?.into_iter().map(|row| row.name).collect();
+        let mut tx = conn.begin().await?;
+        directory::set_state(&mut tx, tenant, TenantState::Erasing, Some("it is being erased")).await?;
+        let data_keys = keys::destroy(&mut tx, tenant).await?;
+        let gone = match earlier {
+            Some(earlier) => serde_json::from_value(earlier)?,
+            None => KeysGone { at, data_keys, databases },
+        };
+        operation::step(&mut tx, work.id, KEYS_GONE, &serde_json::to_value(&gone)?).await?;
+        tx.commit().await?;
+        conn.release();
+        Ok(gone)
     }
 
     async fn erase_rest(
         &self,
         tenant: TenantId,
-        data_keys: Vec<i32>,
-        keys_destroyed_at: DateTime<Utc>,
+        gone: KeysGone,
         physical_retention: TimeDelta,
         asked_by: String,
     ) -> Result<String, FleetError> {
@@ -213,10 +239,10 @@ impl Fleet {
             statement: "The data of this organisation was erased: its keys were destroyed, its databases dropped, its stored objects removed.".into(),
             organisation: tenant.0,
             asked_by,
-            keys_destroyed_at,
+            keys_destroyed_at: gone.at,
             erased_at: now,
-            data_keys,
-            databases: rows.into_iter().map(|row| row.name).collect(),
+            data_keys: gone.data_keys,
+            databases: gone.databases,
             objects: objects.len(),
             physical_copies_expire_at: now + physical_retention,
         };

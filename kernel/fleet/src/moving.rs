@@ -6,7 +6,7 @@
 use crate::FleetError;
 use crate::fleet::{Fleet, Work};
 use crate::journal::Replayed;
-use crate::tables::{self, Scope, Table, quote};
+use crate::tables::{self, Scope, Table};
 use chrono::{DateTime, TimeDelta, Utc};
 use hitaji_core::TenantId;
 use hitaji_db::directory::database::{self, DatabaseRow, NewDatabase};
@@ -52,10 +52,13 @@ impl Fleet {
     ) -> Result<Moved, FleetError> {
         self.operate("move", Some(tenant), actor, async |work| {
             let row = self.source(tenant, what, to_cluster).await?;
-            let journaled = self.databases.describe(tenant).await?.journaled;
             let moved = self.move_database(tenant, &row, what, to_cluster, work).await;
-            self.after(tenant, &row, what, journaled, moved.is_ok(), work).await?;
-            moved
+            // The triggers stay only where every change is journaled for good.
+            let ended = self.end_journaling(tenant).await;
+            let moved = moved?;
+            ended?;
+            self.go_on_journaling(tenant, KEEP, work).await?;
+            Ok(moved)
         })
         .await
     }
@@ -170,36 +173,6 @@ impl Fleet {
         }
         Ok(expected.values().map(|digest| digest.rows).sum())
     }
-
-    /// The triggers stay only where every change is journaled for good.
-    async fn after(
-        &self,
-        tenant: TenantId,
-        row: &DatabaseRow,
-        what: What<'_>,
-        journaled: bool,
-        moved: bool,
-        work: &Work,
-    ) -> Result<(), FleetError> {
-        let old_in_use = !moved || matches!(what, What::Service(_));
-        if old_in_use && !journaled {
-            self.admin_run(row, "select hitaji.journal_off(); truncate hitaji.journal").await?;
-        }
-        if moved && journaled {
-            for row in self.in_use(tenant).await? {
-                self.admin_run(&row, "select hitaji.journal_on()").await?;
-            }
-            self.backup_now(tenant, KEEP, work).await?;
-        }
-        Ok(())
-    }
-
-    async fn admin_run(&self, row: &DatabaseRow, sql: &'static str) -> Result<(), FleetError> {
-        let mut conn = self.databases.admin(&row.cluster, &row.name).await?;
-        sqlx::raw_sql(sql).execute(&mut *conn).await?;
-        conn.close();
-        Ok(())
-    }
 }
 
 /// Locks every table against writing. Writers under way are waited for; new ones wait for us, until their own time is up.
@@ -248,7 +221,7 @@ async fn delete_rows(
 ) -> Result<(), FleetError> {
     let condition = condition(&tables::literal(service));
     for table in list.iter().filter(|table| table.schema == "hitaji" && table.columns.contains(&"service".to_owned())) {
-        let sql = format!("delete from {}.{} where {condition}", quote(&table.schema), quote(&table.name));
+        let sql = format!("delete from {} where {condition}", table.quoted());
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
     }
     Ok(())

@@ -39,6 +39,7 @@ impl Fleet {
             for new in &loaded {
                 self.replace(tenant, new, work).await?;
             }
+            self.go_on_journaling(tenant, self.kept(tenant).await?, work).await?;
             Ok(Restored { as_of: backups[0].taken_at, rows: backups.iter().map(|backup| backup.rows).sum() })
         })
         .await
@@ -214,11 +215,11 @@ async fn fill(conn: &mut PgConnection, reader: Reader, manifest: &Manifest, work
         return Err(FleetError::Damaged("its tables are not those of its schema".into()));
     }
     sqlx::raw_sql("begin").execute(&mut *conn).await?;
-    let keys = tables::drop_foreign_keys(conn).await?;
+    let aside = tables::set_aside(conn).await?;
     tables::clear(conn, &own).await?;
     reader.load(conn, &own, |bytes| work.reached(bytes)).await?;
     tables::set_sequences(conn, &manifest.sequences).await?;
-    tables::restore_foreign_keys(conn, &keys).await?;
+    aside.back(conn).await?;
     sqlx::raw_sql("commit").execute(&mut *conn).await?;
     let found = tables::digests(conn, &own, tables::Scope::All).await?;
     let differences = tables::differences(&manifest.digests, &found);

@@ -8,7 +8,7 @@ use crate::FleetError;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use hitaji_core::TenantId;
 use hitaji_db::DataKeys;
-use hitaji_db::secrets::random;
+use hitaji_db::secrets::{hex, random};
 use uuid::Uuid;
 
 const MAGIC: &[u8; 8] = b"HITAJIB1";
@@ -25,7 +25,7 @@ struct Cipher {
 
 impl Cipher {
     fn new(keys: &DataKeys, version: u32, header: Vec<u8>) -> Result<Cipher, FleetError> {
-        let salt: String = header[HEADER - SALT..].iter().map(|byte| format!("{byte:02x}")).collect();
+        let salt = hex(&header[HEADER - SALT..]);
         let key = UnboundKey::new(&AES_256_GCM, &keys.derive(version, &format!("stream/{salt}"))?);
         let key = LessSafeKey::new(key.expect("cannot fail: the key has 32 bytes"));
         Ok(Cipher { key, header, counter: 0 })

@@ -1,10 +1,12 @@
 //! A rehearsal: the rows of a tenant's database copied into a scratch one of the same schema, and the migration run there.
+use crate::FleetError;
+use crate::copy::{begin_snapshot, copy_in_sql, copy_out_sql};
+use crate::tables::{self, Scope};
 use futures::TryStreamExt as _;
 use hitaji_db::directory::database::DatabaseRow;
 use hitaji_db::migrate::{self, Recorded};
-use hitaji_db::{Conn, Databases, DbError, Home, Migration, cluster, roles};
+use hitaji_db::{Conn, Databases, DbError, Home, Migration, cluster};
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -62,12 +64,12 @@ pub async fn rehearse(databases: &Databases, row: &DatabaseRow) -> Report {
     let name = name(databases);
     let mut report = Report { database: row.name.clone(), rows: 0, copy_ms: 0, migrate_ms: 0, error: None };
     let mut outcome = on_copy(databases, row, &name, &mut report).await;
-    outcome = outcome.and(clear(databases, &row.cluster).await);
+    outcome = outcome.and(clear(databases, &row.cluster).await.map_err(FleetError::from));
     report.error = outcome.err().map(|error| error.to_string());
     report
 }
 
-async fn on_copy(databases: &Databases, row: &DatabaseRow, name: &str, report: &mut Report) -> Result<(), DbError> {
+async fn on_copy(databases: &Databases, row: &DatabaseRow, name: &str, report: &mut Report) -> Result<(), FleetError> {
     let plan = databases.plan(Home::Tenant);
     let mut source = databases.admin(&row.cluster, &row.name).await?;
     let (ran, _) = Recorded::read(&mut source).await?.split(&plan)?;
@@ -91,69 +93,25 @@ fn elapsed_ms(since: Instant) -> u64 {
 }
 
 /// Makes the schema of the steps that ran in the source, and fills it with the source's rows.
-async fn copy(source: &mut Conn, target: &mut Conn, ran: &[Migration]) -> Result<u64, DbError> {
+async fn copy(source: &mut Conn, target: &mut Conn, ran: &[Migration]) -> Result<u64, FleetError> {
     migrate::run(target, ran).await?;
-    roles::run(target, "set statement_timeout = 0".to_owned()).await?;
-    roles::run(source, "begin isolation level repeatable read read only; set local statement_timeout = 0".to_owned())
-        .await?;
-    // References and triggers would look at rows that are not there yet.
-    let references: Vec<(String, String, String)> = sqlx::query_as(
-        "select conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid)
-         from pg_constraint where contype = 'f' and conparentid = 0",
-    )
-    .fetch_all(&mut **target)
-    .await?;
-    for (table, constraint, _) in &references {
-        roles::run(target, format!("alter table {table} drop constraint {constraint}")).await?;
-    }
-    let tables: Vec<(String, String)> = sqlx::query_as(TABLES).fetch_all(&mut **target).await?;
+    begin_snapshot(source).await?;
+    tables::plain_formats(target).await?;
+    let aside = tables::set_aside(target).await?;
+    let list = tables::tables(target, Scope::All).await?;
+    tables::clear(target, &list).await?;
     let mut rows = 0;
-    for (table, columns) in &tables {
-        roles::run(target, format!("alter table {table} disable trigger user")).await?;
-        rows += copy_table(source, target, table, columns).await?;
-        roles::run(target, format!("alter table {table} enable trigger user")).await?;
+    for table in &list {
+        let mut chunks = source.copy_out_raw(&copy_out_sql(table)).await?;
+        let mut sink = target.copy_in_raw(&copy_in_sql(table)).await?;
+        while let Some(chunk) = chunks.try_next().await? {
+            sink.send(chunk).await?;
+        }
+        rows += sink.finish().await?;
     }
-    copy_sequences(source, target).await?;
-    roles::run(source, "commit".to_owned()).await?;
-    for (table, constraint, definition) in &references {
-        roles::run(target, format!("alter table {table} add constraint {constraint} {definition}")).await?;
-    }
+    tables::set_sequences(target, &tables::sequences(source).await?).await?;
+    aside.back(target).await?;
     // A data patch is planned by what is in the tables.
-    roles::run(target, "analyze".to_owned()).await?;
+    sqlx::raw_sql("analyze").execute(&mut **target).await?;
     Ok(rows)
-}
-
-/// Tables with the columns that hold data of their own. What ran is written down by the steps themselves.
-const TABLES: &str = "
-select format('%I.%I', n.nspname, c.relname), string_agg(quote_ident(a.attname), ', ' order by a.attnum)
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-  and (n.nspname, c.relname) <> ('hitaji', 'schema_version')
-group by n.nspname, c.relname order by n.nspname, c.relname";
-
-async fn copy_table(source: &mut Conn, target: &mut Conn, table: &str, columns: &str) -> Result<u64, DbError> {
-    let mut chunks =
-        source.copy_out_raw(&format!("copy (select {columns} from {table}) to stdout (format binary)")).await?;
-    let mut sink = target.copy_in_raw(&format!("copy {table} ({columns}) from stdin (format binary)")).await?;
-    while let Some(chunk) = chunks.try_next().await? {
-        sink.send(chunk).await?;
-    }
-    Ok(sink.finish().await?)
-}
-
-async fn copy_sequences(source: &mut PgConnection, target: &mut PgConnection) -> Result<(), DbError> {
-    let values: Vec<(String, i64)> = sqlx::query_as(
-        "select format('%I.%I', schemaname, sequencename), last_value from pg_sequences where last_value is not null",
-    )
-    .fetch_all(source)
-    .await?;
-    for (sequence, value) in values {
-        sqlx::query("select setval(to_regclass($1), $2) where to_regclass($1) is not null")
-            .bind(sequence)
-            .bind(value)
-            .execute(&mut *target)
-            .await?;
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What is in a tenant's database: its tables with columns, counts and digests, sequences and foreign keys. Everything that
 //! copies a database goes by this, so that a new table is copied without anybody thinking of it.
 use crate::FleetError;
+use hitaji_db::roles::quote;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::collections::BTreeMap;
@@ -44,10 +45,6 @@ pub struct Digest {
 pub enum Scope<'a> {
     All,
     Service(&'a str),
-}
-
-pub fn quote(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
 /// An SQL text in quotes.
@@ -142,23 +139,32 @@ pub async fn sequences(conn: &mut PgConnection) -> Result<BTreeMap<String, i64>,
     Ok(rows.into_iter().collect())
 }
 
-/// Lets sequences go on after these values.
+/// Lets sequences that are here go on after these values.
 pub async fn set_sequences(conn: &mut PgConnection, values: &BTreeMap<String, i64>) -> Result<(), FleetError> {
     for (name, value) in values {
-        sqlx::query("select setval($1::regclass, greatest($2, 1))").bind(name).bind(value).execute(&mut *conn).await?;
+        sqlx::query("select setval(to_regclass($1), greatest($2, 1)) where to_regclass($1) is not null")
+            .bind(name)
+            .bind(value)
+            .execute(&mut *conn)
+            .await?;
     }
     Ok(())
 }
 
-/// A foreign key that stands aside while rows come in any order.
-pub struct ForeignKey {
+/// What stands aside while rows come in any order and as they were: foreign keys, and triggers that would change them.
+pub struct Aside {
+    keys: Vec<ForeignKey>,
+    tables: Vec<Table>,
+}
+
+struct ForeignKey {
     table: String,
     name: String,
     definition: String,
 }
 
-/// Takes all foreign keys away; [`restore_foreign_keys`] brings them back and checks every row.
-pub async fn drop_foreign_keys(conn: &mut PgConnection) -> Result<Vec<ForeignKey>, FleetError> {
+/// Takes all foreign keys away and silences triggers; [`Aside::back`] brings them back and checks every row.
+pub async fn set_aside(conn: &mut PgConnection) -> Result<Aside, FleetError> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
         "select format('%I.%I', space.nspname, class.relname), conname::text, pg_get_constraintdef(fk.oid)
          from pg_constraint fk join pg_class class on class.oid = fk.conrelid join pg_namespace space on space.oid = class.relnamespace
@@ -172,15 +178,27 @@ pub async fn drop_foreign_keys(conn: &mut PgConnection) -> Result<Vec<ForeignKey
         let sql = format!("alter table {} drop constraint {}", key.table, quote(&key.name));
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
     }
-    Ok(keys)
+    let aside = Aside { keys, tables: tables(conn, Scope::All).await? };
+    aside.triggers(conn, "disable").await?;
+    Ok(aside)
 }
 
-pub async fn restore_foreign_keys(conn: &mut PgConnection, keys: &[ForeignKey]) -> Result<(), FleetError> {
-    for key in keys {
-        let sql = format!("alter table {} add constraint {} {}", key.table, quote(&key.name), key.definition);
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
+impl Aside {
+    pub async fn back(self, conn: &mut PgConnection) -> Result<(), FleetError> {
+        self.triggers(conn, "enable").await?;
+        for ForeignKey { table, name, definition } in &self.keys {
+            let sql = format!("alter table {table} add constraint {} {definition}", quote(name));
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    async fn triggers(&self, conn: &mut PgConnection, verb: &str) -> Result<(), FleetError> {
+        let each = self.tables.iter().map(|table| format!("alter table {} {verb} trigger user", table.quoted()));
+        let sql = each.collect::<Vec<_>>().join("; ");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
+        Ok(())
+    }
 }
 
 /// Empties every table: what a migration seeded comes again with the copied rows.

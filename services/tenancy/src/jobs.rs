@@ -6,7 +6,6 @@ use crate::http::support_grants::write_down_expired;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use hitaji_bus::JobContext;
-use hitaji_core::TenantId;
 use hitaji_db::{Begun, DbError, Scope, Tx};
 use hitaji_fleet::Fleet;
 
@@ -112,13 +111,13 @@ pub fn back_up(context: JobContext) -> Outcome {
             return Ok(());
         }
         for id in fleet.journal_due(AT_ONE_TURN).await.map_err(told)? {
-            let keep = kept(&context, id).await.map_err(told)?;
+            let keep = fleet.kept(id).await.map_err(told)?;
             if let Err(error) = fleet.journal_on(id, keep, ACTOR).await {
                 tracing::error!(tenant = %id, %error, "an organisation's changes could not be journaled");
             }
         }
         for id in fleet.backup_due(AT_ONE_TURN).await.map_err(told)? {
-            let keep = kept(&context, id).await.map_err(told)?;
+            let keep = fleet.kept(id).await.map_err(told)?;
             if let Err(error) = fleet.backup(id, keep, ACTOR).await {
                 tracing::error!(tenant = %id, %error, "an organisation could not be backed up");
             }
@@ -127,11 +126,6 @@ pub fn back_up(context: JobContext) -> Outcome {
         fleet.expire_backups().await.map_err(told)?;
         Ok(())
     })
-}
-
-/// For how long the organisation's plan keeps a backup.
-async fn kept(context: &JobContext, id: TenantId) -> Result<TimeDelta, DbError> {
-    Ok(TimeDelta::days(context.databases.describe(id).await?.plan.backup_keep_days.into()))
 }
 
 /// Restores backups into scratch databases, the one that waits longest for its proof first.

@@ -13,6 +13,7 @@ use chrono_tz::Tz;
 use hitaji_core::TenantId;
 use sqlx::PgConnection;
 use sqlx::types::Json;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// What an organisation may do just now.
@@ -254,6 +255,12 @@ pub async fn changed_since(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|(id, at)| (TenantId(id), at)).collect())
+}
+
+/// Tenants whose changes are journaled.
+pub async fn journaled(conn: &mut PgConnection) -> Result<HashSet<TenantId>, DbError> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("select id from directory.tenant where journaled").fetch_all(conn).await?;
+    Ok(ids.into_iter().map(TenantId).collect())
 }
 
 /// Marks a copy, from which nothing may leave.

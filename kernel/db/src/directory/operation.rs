@@ -65,13 +65,12 @@ pub async fn step(conn: &mut PgConnection, id: Uuid, step: &str, detail: &Value)
 }
 
 /// Records how far it is. False when somebody cancelled it.
-pub async fn progress(conn: &mut PgConnection, id: Uuid, done: i64, total: Option<i64>) -> Result<bool, DbError> {
+pub async fn progress(conn: &mut PgConnection, id: Uuid, done: i64) -> Result<bool, DbError> {
     let state: Option<String> = sqlx::query_scalar(
-        "update directory.operation set done = $2, total = $3, updated_at = clock_timestamp() where id = $1 returning state",
+        "update directory.operation set done = $2, updated_at = clock_timestamp() where id = $1 returning state",
     )
     .bind(id)
     .bind(done)
-    .bind(total)
     .fetch_optional(conn)
     .await?;
     Ok(state.as_deref() == Some("running"))

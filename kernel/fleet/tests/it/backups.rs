@@ -127,21 +127,11 @@ async fn a_restore_that_is_cut_short_leaves_the_tenant_whole() {
         hitaji_testkit::moment(60 * round).await;
         restoring.abort();
         let _ = restoring.await;
-        let mut conn = world.databases.control().await.expect("the control database");
-        sqlx::query("update directory.operation set updated_at = now() - interval '1 hour' where state = 'running'")
-            .execute(&mut *conn)
-            .await
-            .expect("time passes");
-        conn.release();
-        world.fleet.recover().await.expect("it recovers");
-        world.databases.forget(mine);
+        world.recover(mine).await;
         let now = world.everything(mine).await;
         assert!(now == old || now == new, "round {round}");
     }
-    world.databases.reap(chrono::TimeDelta::zero()).await.expect("the reaper");
-    let states =
-        world.control("select distinct state from directory.database where state not in ('claimed', 'retired')").await;
-    assert_eq!(states, json!([]), "nothing half loaded is left");
+    assert!(world.is_tidy().await, "nothing half loaded is left");
 }
 
 #[tokio::test]

@@ -1,46 +1,14 @@
 //! A PostgreSQL with a platform of made-up tenants in it.
 use hitaji_core::{Clock, TenantId, new_id};
-use hitaji_db::private_cluster::{Durability, PrivateCluster};
 use hitaji_db::secrets::MasterKey;
 use hitaji_db::{Databases, HOME_CLUSTER, Migration, NewTenant, Settings};
 use hitaji_fleet::migrate::{Options, Outcome, migrate};
+use hitaji_testkit::test_postgres;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::str::FromStr as _;
 use std::time::{Duration, Instant};
-use tokio::sync::OnceCell;
-
-static POSTGRES: OnceCell<String> = OnceCell::const_new();
-
-async fn postgres() -> String {
-    if let Ok(url) = std::env::var("HITAJI_TEST_POSTGRES") {
-        return url;
-    }
-    let start = || async {
-        let folder = tempfile::TempDir::with_prefix("hitaji-test-").expect("a scratch folder").keep();
-        let cluster = PrivateCluster::start(&folder, Durability::Scratch).await.expect("PostgreSQL starts");
-        let url = cluster.url().to_owned();
-        stop_with_us(&cluster, &folder);
-        std::mem::forget(cluster);
-        url
-    };
-    POSTGRES.get_or_init(start).await.clone()
-}
-
-/// A test process may end at any moment; a small shell waits for that, stops the server by its id and removes its folder.
-#[expect(clippy::zombie_processes, reason = "the shell outlives us: that is what it is for")]
-fn stop_with_us(cluster: &PrivateCluster, folder: &Path) {
-    let (Some(server), ours) = (cluster.pid(), std::process::id()) else { return };
-    let script = format!(
-        "while kill -0 {ours} 2>/dev/null; do sleep 0.2; done; kill -INT {server} 2>/dev/null; tries=100
-         while [ $tries -gt 0 ] && kill -0 {server} 2>/dev/null; do sleep 0.1; tries=$((tries - 1)); done; rm -rf \"$0\""
-    );
-    let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", &script]).arg(folder).stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-    shell.stderr(std::process::Stdio::null()).spawn().expect("a shell");
-}
 
 /// A pause between two looks, or of a length that is chance.
 pub async fn moment(millis: u64) {
@@ -79,7 +47,11 @@ pub fn options() -> Options {
 impl Fleet {
     pub async fn start() -> Fleet {
         let tail = new_id().simple().to_string();
-        Fleet { url: postgres().await, control: format!("f{}", &tail[20..]), master: MasterKey::generate().to_base64() }
+        Fleet {
+            url: test_postgres().await,
+            control: format!("f{}", &tail[20..]),
+            master: MasterKey::generate().to_base64(),
+        }
     }
 
     /// A program of the version that knows these steps.

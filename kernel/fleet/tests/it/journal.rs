@@ -167,3 +167,19 @@ async fn the_journal_goes_on_across_a_change_of_schema() {
     assert_eq!(old["settings"], before["settings"]);
     assert_eq!(old["customers"].as_array().map(Vec::len), before["customers"].as_array().map(Vec::len));
 }
+
+/// A journaled tenant that was put back to a backup can be put back to any second after it, as before.
+#[tokio::test]
+async fn a_tenant_put_back_to_a_backup_is_journaled_on() {
+    let world = World::start().await;
+    let tenant = world.tenant("mine").await;
+    world.run(tenant, AWKWARD).await;
+    world.fleet.journal_on(tenant, KEEP, "test").await.expect("it is journaled");
+    world.fleet.restore(tenant, None, "test").await.expect("it is restored");
+    world.run(tenant, "insert into shop.setting values ('later', 'x')").await;
+    let (later, then) = (present(&world, tenant).await, world.clock.now());
+    moment(20).await;
+    world.run(tenant, "truncate shop.setting").await;
+    world.fleet.restore_to(tenant, then, "test").await.expect("any second since");
+    same(&present(&world, tenant).await, &later);
+}

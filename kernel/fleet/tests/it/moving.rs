@@ -169,20 +169,11 @@ async fn a_move_that_is_cut_short_leaves_the_tenant_whole() {
         moment(100 + 173 * round).await;
         mover.abort();
         let _ = mover.await;
-        // What a crash leaves is ended by the first look a minute later.
-        let mut conn = world.databases.control().await.expect("the control database");
-        sqlx::query("update directory.operation set updated_at = now() - interval '1 hour' where state = 'running'")
-            .execute(&mut *conn)
-            .await
-            .expect("time passes");
-        conn.release();
-        world.fleet.recover().await.expect("it recovers");
-        world.databases.forget(tenant);
+        world.recover(tenant).await;
         assert_eq!(world.everything(tenant).await, before, "round {round}");
         world.run(tenant, "update shop.setting set value = value").await;
     }
-    world.databases.reap(chrono::TimeDelta::zero()).await.expect("the reaper");
-    let states =
-        world.control("select distinct state from directory.database where state not in ('claimed', 'retired')").await;
-    assert_eq!(states, json!([]), "nothing half loaded is left");
+    let triggers = world.rows(tenant, "select count(*) from pg_trigger where tgname ~ '^hitaji_journal'").await;
+    assert_eq!(triggers, json!([{"count": 0}]), "nobody's changes are journaled for nothing");
+    assert!(world.is_tidy().await, "nothing half loaded is left");
 }

@@ -125,6 +125,25 @@ impl World {
         serde_json::json!([customers, sales, settings])
     }
 
+    /// What a crash leaves is ended by the first look a minute later, and this process forgets what it knew.
+    pub async fn recover(&self, tenant: TenantId) {
+        let mut conn = self.databases.control().await.expect("the control database");
+        sqlx::query("update directory.operation set updated_at = now() - interval '1 hour' where state = 'running'")
+            .execute(&mut *conn)
+            .await
+            .expect("time passes");
+        conn.release();
+        self.fleet.recover().await.expect("it recovers");
+        self.databases.forget(tenant);
+    }
+
+    /// After upkeep nothing is left of what was half loaded.
+    pub async fn is_tidy(&self) -> bool {
+        self.databases.reap(TimeDelta::zero()).await.expect("the reaper");
+        let others = "select distinct state from directory.database where state not in ('claimed', 'retired')";
+        self.control(others).await == serde_json::json!([])
+    }
+
     pub async fn control(&self, sql: &str) -> Value {
         let mut conn = self.databases.control().await.expect("the control database");
         let sql = format!("select coalesce(json_agg(row), '[]') from ({sql}) row");
