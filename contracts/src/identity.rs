@@ -10,7 +10,11 @@ use uuid::Uuid;
 pub struct MembershipStarted {
     pub tenant_id: TenantId,
     pub account_id: AccountId,
+    /// Empty for a person who signs in by phone.
     pub email: String,
+    /// E.164.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
     pub name: String,
     /// Role keys.
     pub roles: Vec<String>,
@@ -26,6 +30,8 @@ pub struct MembershipChanged {
     pub tenant_id: TenantId,
     pub account_id: AccountId,
     pub email: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
     pub name: String,
     pub roles: Vec<String>,
 }

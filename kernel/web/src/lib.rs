@@ -35,4 +35,4 @@ pub use route::{Access, Idempotency, Route, Schema};
 pub use serve::serve;
 pub use service::{Service, Topic};
 pub use telemetry::operations_router;
-pub use token::{Claims, TOKEN_AUDIENCE, Verified};
+pub use token::{Actor, Claims, Confirmation, SubjectType, TOKEN_AUDIENCE, Verified};

@@ -21,6 +21,8 @@ pub struct Claims {
     pub iss: String,
     pub aud: String,
     pub sub: Uuid,
+    #[serde(default, skip_serializing_if = "SubjectType::is_user")]
+    pub sub_type: SubjectType,
     pub client_id: String,
     pub jti: Uuid,
     pub iat: i64,
@@ -39,15 +41,63 @@ pub struct Claims {
     pub roles: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub auth_time: Option<i64>,
+    /// How strongly the person proved who they are, and by what (RFC 8176).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub acr: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub amr: Vec<String>,
+    /// The membership that the person's rights rest on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mbr_id: Option<Uuid>,
+    /// Who acts for the subject (RFC 8693 section 4.1).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub act: Option<Actor>,
+    /// The key that the token is bound to (RFC 7800).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cnf: Option<Confirmation>,
     /// The consent of the organisation by which an operator works in it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub support: Option<Uuid>,
 }
 
+/// Who or what a token's subject is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectType {
+    #[default]
+    User,
+    /// A program that acts for itself, by client credentials.
+    Client,
+    ApiKey,
+}
+
+impl SubjectType {
+    fn is_user(&self) -> bool {
+        *self == SubjectType::User
+    }
+}
+
+/// A service or client that acts for the subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    pub sub: String,
+    /// For whom that one acted in turn.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub act: Option<Box<Actor>>,
+}
+
+/// The thumbprint of a key (RFC 7638).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    pub jkt: String,
+}
+
 /// What a good token says.
 #[derive(Clone, Debug)]
 pub struct Verified {
+    /// An account; for programs the program's own id, which is nobody's account.
     pub subject: AccountId,
+    pub subject_type: SubjectType,
     pub tenant: Option<TenantId>,
     pub session: Option<Uuid>,
     pub client_id: String,
@@ -55,6 +105,12 @@ pub struct Verified {
     pub permissions: PermissionSet,
     /// When the person proved who they are; seconds since 1970.
     pub auth_time: Option<i64>,
+    pub acr: Option<String>,
+    pub amr: Vec<String>,
+    pub membership: Option<Uuid>,
+    pub act: Option<Actor>,
+    /// Thumbprint of the key it is bound to; who sends it must prove that they hold the key.
+    pub jkt: Option<String>,
     /// The consent of the organisation by which an operator works in it.
     pub support: Option<Uuid>,
     /// Seconds since 1970.
@@ -62,16 +118,21 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether the session it hangs on, or the consent, has ended.
+    /// Whether what it hangs on has ended: the session, the consent, the membership, or its subject altogether.
     pub fn is_denied(&self, denylist: &Denylist) -> bool {
-        [self.session, self.support].iter().flatten().any(|id| denylist.contains(*id))
+        [self.session, self.support, self.membership, Some(self.subject.0)]
+            .iter()
+            .flatten()
+            .any(|id| denylist.contains(*id))
     }
 
     /// Who stands in audit lines and events: somebody of the organisation, or somebody who runs the platform.
     pub fn actor(&self) -> String {
-        match (self.tenant, self.support) {
-            (None, _) | (_, Some(_)) => format!("operator:{}", self.subject),
-            (Some(_), None) => self.subject.to_string(),
+        match (self.tenant, self.support, self.subject_type) {
+            (None, ..) | (_, Some(_), _) => format!("operator:{}", self.subject),
+            (Some(_), None, SubjectType::User) => self.subject.to_string(),
+            (Some(_), None, SubjectType::Client) => format!("client:{}", self.subject),
+            (Some(_), None, SubjectType::ApiKey) => format!("api_key:{}", self.subject),
         }
     }
 }
@@ -125,12 +186,18 @@ impl Platform {
         };
         Ok(Verified {
             subject: AccountId(claims.sub),
+            subject_type: claims.sub_type,
             tenant: claims.org_id,
             session: claims.sid,
             client_id: claims.client_id,
             scope: claims.scope,
             permissions,
             auth_time: claims.auth_time,
+            acr: claims.acr,
+            amr: claims.amr,
+            membership: claims.mbr_id,
+            act: claims.act,
+            jkt: claims.cnf.map(|cnf| cnf.jkt),
             support: claims.support,
             expires_at: claims.exp,
         })

@@ -1,6 +1,9 @@
 //! Section `[identity]` of the configuration.
-use crate::domain::client::Client;
+use crate::domain::client::{Client, ClientAuth, GrantType};
+use hitaji_db::secrets::sha256;
+use jsonwebtoken::jwk::JwkSet;
 use serde::Deserialize;
+use uuid::Uuid;
 
 /// Where mail goes, how fast anybody may try, and which applications may ask for tokens.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,15 +49,36 @@ pub struct ConfiguredClient {
     /// The environment variable that holds the secret.
     #[serde(default)]
     pub secret_env: Option<String>,
+    /// What people call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Public keys by which it proves itself, instead of a secret.
+    #[serde(default)]
+    pub jwks: Option<JwkSet>,
+    #[serde(default)]
     pub redirect_uris: Vec<String>,
     #[serde(default)]
     pub post_logout_redirect_uris: Vec<String>,
-    /// Whether it gets refresh tokens.
+    #[serde(default)]
+    pub backchannel_logout_uri: Option<String>,
+    /// Grant types by their names in RFC 6749, 8628 and 8693; `authorization_code` where absent.
+    #[serde(default)]
+    pub grants: Option<Vec<String>>,
+    /// Whether it gets refresh tokens, besides what `grants` says.
     #[serde(default)]
     pub refresh: bool,
     /// Permissions it may ever get, `*` at the end of one for all below; everything where absent.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
+    /// The organisation, by its id, in which it acts for itself.
+    #[serde(default)]
+    pub organisation: Option<Uuid>,
+    /// Whether its tokens are bound to a key of its own (RFC 9449).
+    #[serde(default)]
+    pub dpop: bool,
+    /// Whether people are asked before it gets anything.
+    #[serde(default)]
+    pub consent: bool,
 }
 
 impl std::fmt::Debug for ConfiguredClient {
@@ -76,15 +100,7 @@ impl Settings {
                 ),
                 (None, None) => None,
             };
-            let client = Client {
-                id: configured.id.clone(),
-                secret_hash: secret.map(|secret| hitaji_db::secrets::sha256(secret.as_bytes())),
-                redirect_uris: configured.redirect_uris.clone(),
-                post_logout_redirect_uris: configured.post_logout_redirect_uris.clone(),
-                refresh: configured.refresh,
-                operators: false,
-                scopes: configured.scopes.clone(),
-            };
+            let client = configured.client(secret.as_deref())?;
             client.check().map_err(|reason| format!("client {}: {reason}", client.id))?;
             if clients.iter().any(|other| other.id == client.id) {
                 return Err(format!("two clients are called {}", client.id));
@@ -92,5 +108,39 @@ impl Settings {
             clients.push(client);
         }
         Ok(clients)
+    }
+}
+
+impl ConfiguredClient {
+    fn client(&self, secret: Option<&str>) -> Result<Client, String> {
+        let auth = match (secret, &self.jwks) {
+            (Some(_), Some(_)) => return Err(format!("client {} has both a secret and keys", self.id)),
+            (Some(secret), None) => ClientAuth::Secret(vec![sha256(secret.as_bytes())]),
+            (None, Some(keys)) => ClientAuth::Key(keys.clone()),
+            (None, None) => ClientAuth::Public,
+        };
+        let named = self.grants.clone().unwrap_or_else(|| vec![GrantType::AuthorizationCode.as_str().to_owned()]);
+        let unknown = |name: &str| format!("client {}: there is no grant type {name}", self.id);
+        let mut grants = named
+            .iter()
+            .map(|name| GrantType::parse(name).ok_or_else(|| unknown(name)))
+            .collect::<Result<Vec<_>, _>>()?;
+        if self.refresh && !grants.contains(&GrantType::RefreshToken) {
+            grants.push(GrantType::RefreshToken);
+        }
+        Ok(Client {
+            id: self.id.clone(),
+            name: self.name.clone().unwrap_or_else(|| self.id.clone()),
+            organisation_id: self.organisation,
+            auth,
+            grants,
+            redirect_uris: self.redirect_uris.clone(),
+            post_logout_redirect_uris: self.post_logout_redirect_uris.clone(),
+            backchannel_logout_uri: self.backchannel_logout_uri.clone(),
+            operators: false,
+            scopes: self.scopes.clone(),
+            dpop: self.dpop,
+            consent: self.consent,
+        })
     }
 }

@@ -53,6 +53,12 @@ const MIGRATIONS: &[Migration] = &[
         version: 3,
         sql: include_str!("../migrations/0003_erasure.sql"),
     },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 4,
+        sql: include_str!("../migrations/0004_people_and_programs.sql"),
+    },
 ];
 
 pub fn service() -> Service {

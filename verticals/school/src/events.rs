@@ -35,8 +35,8 @@ async fn follow_members(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
     }
     let changed = match event.decode::<MembershipStarted>() {
         Some(started) => {
-            let MembershipStarted { tenant_id, account_id, email, name, roles } = started?;
-            MembershipChanged { tenant_id, account_id, email, name, roles }
+            let MembershipStarted { tenant_id, account_id, email, phone, name, roles } = started?;
+            MembershipChanged { tenant_id, account_id, email, phone, name, roles }
         }
         None => match event.decode::<MembershipChanged>() {
             Some(changed) => changed?,

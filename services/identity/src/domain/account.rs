@@ -35,13 +35,14 @@ pub fn normalise_name(text: &str) -> Option<String> {
     good.then_some(name)
 }
 
-/// `en` or `sw`, from a language tag or a list of them in order of preference.
+/// `en`, `sw` or `fr`, from a language tag or a list of them in order of preference.
 pub fn locale_of(tags: &str) -> Option<&'static str> {
     tags.split([' ', ',']).find_map(|tag| {
         let primary = tag.split([';', '-', '_']).next().unwrap_or_default().trim();
         match primary.to_ascii_lowercase().as_str() {
             "en" => Some("en"),
             "sw" => Some("sw"),
+            "fr" => Some("fr"),
             _ => None,
         }
     })
@@ -135,7 +136,8 @@ mod tests {
     fn the_first_language_that_we_speak_is_taken() {
         assert_eq!(locale_of("de-DE,sw;q=0.9,en;q=0.8"), Some("sw"));
         assert_eq!(locale_of("en-KE sw"), Some("en"));
-        assert_eq!(locale_of("fr"), None);
+        assert_eq!(locale_of("fr-CD"), Some("fr"));
+        assert_eq!(locale_of("de"), None);
     }
 
     #[test]

@@ -1,25 +1,80 @@
 //! Applications that may ask for tokens, and which addresses they may be answered at (RFC 9700 section 2.1).
 use hitaji_db::secrets::{same, sha256};
+use jsonwebtoken::jwk::JwkSet;
 use url::{Host, Url};
+use uuid::Uuid;
 
 /// Our own browser application: public, with PKCE, without refresh tokens.
 pub const WEB_CLIENT: &str = "hitaji-web";
 /// Our own page for the people who run the platform: the one client whose tokens name no organisation.
 pub const CONSOLE_CLIENT: &str = "hitaji-console";
 
+/// What a client may do at the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantType {
+    AuthorizationCode,
+    RefreshToken,
+    ClientCredentials,
+    DeviceCode,
+    TokenExchange,
+}
+
+impl GrantType {
+    pub const ALL: [GrantType; 5] = [
+        GrantType::AuthorizationCode,
+        GrantType::RefreshToken,
+        GrantType::ClientCredentials,
+        GrantType::DeviceCode,
+        GrantType::TokenExchange,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GrantType::AuthorizationCode => "authorization_code",
+            GrantType::RefreshToken => "refresh_token",
+            GrantType::ClientCredentials => "client_credentials",
+            GrantType::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            GrantType::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<GrantType> {
+        GrantType::ALL.into_iter().find(|grant| grant.as_str() == text)
+    }
+}
+
+/// How a client proves itself.
+#[derive(Clone, Debug)]
+pub enum ClientAuth {
+    /// Not at all: everybody can read what it is made of.
+    Public,
+    /// SHA-256 of each secret that is good. A secret has full entropy, so a slow hash adds nothing.
+    Secret(Vec<[u8; 32]>),
+    /// By signing with one of these keys (RFC 7523).
+    Key(JwkSet),
+}
+
 /// An application.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub id: String,
-    /// SHA-256 of the secret; a public client has none. The secret has full entropy, so a slow hash adds nothing.
-    pub secret_hash: Option<[u8; 32]>,
+    /// What people call it; the id where it has no name.
+    pub name: String,
+    /// The organisation it belongs to; none for the platform's own.
+    pub organisation_id: Option<Uuid>,
+    pub auth: ClientAuth,
+    pub grants: Vec<GrantType>,
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
-    pub refresh: bool,
+    pub backchannel_logout_uri: Option<String>,
     /// Only operators get its tokens, and in no organisation.
     pub operators: bool,
     /// Permissions it may ever get; none means all.
     pub scopes: Option<Vec<String>>,
+    /// Its tokens are bound to a key of its own (RFC 9449).
+    pub dpop: bool,
+    /// People are asked before it gets anything.
+    pub consent: bool,
 }
 
 impl Client {
@@ -27,12 +82,17 @@ impl Client {
     pub fn web(origin: &str) -> Client {
         Client {
             id: WEB_CLIENT.into(),
-            secret_hash: None,
+            name: "Hitaji".into(),
+            organisation_id: None,
+            auth: ClientAuth::Public,
+            grants: vec![GrantType::AuthorizationCode],
             redirect_uris: vec![format!("{origin}/callback"), format!("{origin}/silent-callback")],
             post_logout_redirect_uris: vec![format!("{origin}/")],
-            refresh: false,
+            backchannel_logout_uri: None,
             operators: false,
             scopes: None,
+            dpop: false,
+            consent: false,
         }
     }
 
@@ -47,13 +107,31 @@ impl Client {
         }
     }
 
+    pub fn may_use(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant)
+    }
+
+    pub fn is_public(&self) -> bool {
+        matches!(self.auth, ClientAuth::Public)
+    }
+
     /// Why this client cannot be registered.
     pub fn check(&self) -> Result<(), String> {
         if self.id.is_empty() || self.id.len() > 100 || !self.id.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the id is 1 to 100 visible ASCII characters".into());
         }
-        if self.redirect_uris.is_empty() {
+        if self.may_use(GrantType::AuthorizationCode) && self.redirect_uris.is_empty() {
             return Err("it needs at least one redirect URI".into());
+        }
+        if self.is_public() && [GrantType::ClientCredentials, GrantType::TokenExchange].iter().any(|g| self.may_use(*g))
+        {
+            return Err("a client without a secret or key cannot act for itself".into());
+        }
+        if let Some(uri) = &self.backchannel_logout_uri {
+            let url = Url::parse(uri).map_err(|_| format!("{uri} is not an absolute URI"))?;
+            if url.fragment().is_some() || !(url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url)) {
+                return Err(format!("{uri} is not https"));
+            }
         }
         for uri in self.redirect_uris.iter().chain(&self.post_logout_redirect_uris) {
             let url = Url::parse(uri).map_err(|_| format!("{uri} is not an absolute URI"))?;
@@ -82,7 +160,9 @@ impl Client {
     }
 
     pub fn has_secret(&self, secret: &str) -> bool {
-        self.secret_hash.is_some_and(|hash| same(&hash, &sha256(secret.as_bytes())))
+        let ClientAuth::Secret(hashes) = &self.auth else { return false };
+        let hash = sha256(secret.as_bytes());
+        hashes.iter().any(|known| same(known, &hash))
     }
 
     /// Whether the client may get this permission.

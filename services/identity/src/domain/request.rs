@@ -1,6 +1,7 @@
 //! The authorization request: read strictly, so that nothing doubtful is ever redirected (OpenID Connect Core 3.1.2).
-use crate::domain::client::Client;
+use crate::domain::client::{Client, GrantType};
 use crate::domain::{pkce, scope};
+use std::sync::Arc;
 
 /// Our own parameter that marks a request whose person must have signed in after this second.
 pub const SIGNED_IN_AFTER: &str = "signed_in_after";
@@ -52,7 +53,7 @@ pub struct Repeated(pub String);
 /// Where the answer goes; known before anything else is judged.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    pub client: Client,
+    pub client: Arc<Client>,
     pub redirect_uri: String,
     pub state: Option<String>,
 }
@@ -94,17 +95,21 @@ pub struct AuthorizationRequest {
     pub signed_in_after: Option<i64>,
 }
 
+/// Which client asks; none where that is not said, or twice.
+pub fn client_id(parameters: &Parameters) -> Option<&str> {
+    parameters.get("client_id").ok().flatten()
+}
+
 /// Who asked and where they may be answered. Where this fails, people see a page and nobody is redirected: the text
 /// is the key of what the page says.
-pub fn destination(parameters: &Parameters, clients: &[Client]) -> Result<Destination, &'static str> {
-    let client_id = parameters.get("client_id").map_err(|_| "bad_client")?.ok_or("bad_client")?;
-    let client = clients.iter().find(|client| client.id == client_id).ok_or("bad_client")?;
+pub fn destination(parameters: &Parameters, client: Option<Arc<Client>>) -> Result<Destination, &'static str> {
+    let client = client.filter(|client| client.may_use(GrantType::AuthorizationCode)).ok_or("bad_client")?;
     let redirect_uri = parameters.get("redirect_uri").map_err(|_| "bad_redirect")?.ok_or("bad_redirect")?;
     if !client.may_redirect_to(redirect_uri) {
         return Err("bad_redirect");
     }
     let state = parameters.first("state").map(str::to_owned);
-    Ok(Destination { client: client.clone(), redirect_uri: redirect_uri.to_owned(), state })
+    Ok(Destination { client, redirect_uri: redirect_uri.to_owned(), state })
 }
 
 /// Reads the rest.
@@ -220,8 +225,12 @@ mod tests {
 
     #[test]
     fn without_a_known_destination_nobody_is_redirected() {
-        let clients = [Client::web("https://h.example")];
-        assert!(destination(&Parameters::parse(GOOD), &clients).is_ok());
+        let web = Arc::new(Client::web("https://h.example"));
+        let find = |parameters: &Parameters| {
+            let known = client_id(parameters).filter(|id| *id == web.id).map(|_| web.clone());
+            destination(parameters, known)
+        };
+        assert!(find(&Parameters::parse(GOOD)).is_ok());
         for (bad, key) in [
             (GOOD.replace("hitaji-web", "other"), "bad_client"),
             (GOOD.replace("h.example", "evil.example"), "bad_redirect"),
@@ -229,11 +238,7 @@ mod tests {
             (format!("{GOOD}&client_id=hitaji-web"), "bad_client"),
             (GOOD.replace("&redirect_uri=https%3A%2F%2Fh.example%2Fcallback", ""), "bad_redirect"),
         ] {
-            assert_eq!(
-                destination(&Parameters::parse(&bad), &clients).map(|found| found.redirect_uri),
-                Err(key),
-                "{bad}"
-            );
+            assert_eq!(find(&Parameters::parse(&bad)).map(|found| found.redirect_uri), Err(key), "{bad}");
         }
     }
 

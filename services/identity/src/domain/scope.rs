@@ -1,11 +1,11 @@
 //! What a token may do: requested, as far as the client, the person's roles and the organisation's products allow.
-use crate::domain::client::Client;
+use crate::domain::client::{Client, GrantType};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hitaji_core::PermissionSet;
 
 /// Scopes of OpenID Connect that we know, and the set `hitaji`: everything that the person's roles give.
-pub const STANDARD: &[&str] = &["openid", "profile", "email", "offline_access", "hitaji"];
+pub const STANDARD: &[&str] = &["openid", "profile", "email", "phone", "offline_access", "hitaji"];
 
 /// A longer scope would not fit into a request header beside everything else.
 const SCOPE_BYTES_MAX: usize = 2048;
@@ -69,7 +69,7 @@ impl Catalogue {
             .iter()
             .copied()
             .filter(|scope| requested.contains(scope))
-            .filter(|scope| *scope != "offline_access" || asked.client.refresh)
+            .filter(|scope| *scope != "offline_access" || asked.client.may_use(GrantType::RefreshToken))
             .collect();
         let everything = standard.contains(&"hitaji");
         let mut permissions = PermissionSet::default();
@@ -159,7 +159,7 @@ mod tests {
     fn offline_access_is_for_clients_with_refresh_tokens() {
         let web = Client::web("https://h.example");
         assert_eq!(grant("openid offline_access", &web, &[], &[]).standard, ["openid"]);
-        let native = Client { refresh: true, ..web };
+        let native = Client { grants: vec![GrantType::RefreshToken], ..web };
         assert_eq!(grant("openid offline_access", &native, &[], &[]).standard, ["openid", "offline_access"]);
     }
 

@@ -150,13 +150,16 @@ impl Browser {
 
     /// A page whose form ends, by redirect, at another origin: browsers apply `form-action` to redirects too.
     pub fn page_for(&self, status: StatusCode, template: &str, values: Value, leads_to: Option<&str>) -> PageResult {
-        let other = if self.locale == "en" { "sw" } else { "en" };
+        let others = pages::LANGUAGES.iter().filter(|(tag, _)| *tag != self.locale);
+        let languages: Vec<Value> = others
+            .map(|(tag, name)| context! { tag => tag, name => name, href => self.in_language(tag, &values) })
+            .collect();
         let frame = context! {
             lang => self.locale,
             t => pages::texts(self.locale),
             form_token => link::form_token(&self.provider.master, &self.form_cookie),
             stylesheet => pages::stylesheet_path(),
-            other_language => context! { tag => other, href => self.in_language(other, &values) },
+            languages => languages,
             ..values
         };
         let html = self.provider.pages.render(template, frame).map_err(Problem::internal)?;
@@ -211,7 +214,7 @@ impl Browser {
         response
     }
 
-    /// This page in the other language, with where it leads.
+    /// This page in another language, with where it leads.
     fn in_language(&self, tag: &str, values: &Value) -> String {
         let uri = &self.ctx.request().uri;
         let mut query = Parameters::parse(uri.query().unwrap_or_default()).with("lang", Some(tag));

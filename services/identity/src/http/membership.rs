@@ -1,7 +1,8 @@
 //! Where a person belongs just now: current memberships of organisations that are active.
-use crate::store::organisation;
+use crate::http::provider::Provider;
+use crate::store::organisation::{self, Membership};
 use hitaji_contracts::identity::MembershipStarted;
-use hitaji_core::{AccountId, TenantId, new_id};
+use hitaji_core::{AccountId, PermissionSet, TenantId, new_id};
 use hitaji_db::{DbError, Plan, Tenant, TenantState, Tx};
 use hitaji_web::{PlatformCtx, Problem, Quota, plan_limit};
 use sqlx::PgConnection;
@@ -12,14 +13,19 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct Belonging {
     pub tenant: Arc<Tenant>,
+    pub membership_id: Uuid,
     pub roles: Vec<String>,
+    /// What the roles allow in the whole organisation.
+    pub permissions: PermissionSet,
 }
 
 /// A person who becomes a member.
 pub struct Joining<'a> {
     pub organisation_id: Uuid,
     pub account_id: Uuid,
-    pub email: &'a str,
+    /// None for a person who signs in by phone.
+    pub email: Option<&'a str>,
+    pub phone: Option<&'a str>,
     pub name: &'a str,
     pub roles: &'a [String],
 }
@@ -32,7 +38,7 @@ pub async fn of(ctx: &PlatformCtx, account_id: Uuid) -> Result<Vec<Belonging>, P
     let mut belongings = Vec::new();
     for membership in memberships.into_iter().filter(|membership| membership.ready) {
         if let Some(tenant) = active(ctx, membership.organisation_id).await? {
-            belongings.push(Belonging { tenant, roles: membership.roles });
+            belongings.push(belonging(ctx, tenant, membership));
         }
     }
     belongings.sort_by(|a, b| a.tenant.name.cmp(&b.tenant.name));
@@ -60,10 +66,15 @@ pub async fn at(
     account_id: Uuid,
     organisation_id: Uuid,
 ) -> Result<Option<Belonging>, Problem> {
-    let Some(roles) = organisation::roles(conn, organisation_id, account_id).await? else {
+    let Some(membership) = organisation::membership(conn, organisation_id, account_id).await? else {
         return Ok(None);
     };
-    Ok(active(ctx, organisation_id).await?.map(|tenant| Belonging { tenant, roles }))
+    Ok(active(ctx, organisation_id).await?.map(|tenant| belonging(ctx, tenant, membership)))
+}
+
+fn belonging(ctx: &PlatformCtx, tenant: Arc<Tenant>, membership: Membership) -> Belonging {
+    let permissions = ctx.parts().get::<Provider>().role_permissions(&membership.roles);
+    Belonging { tenant, membership_id: membership.id, roles: membership.roles, permissions }
 }
 
 /// The one that a slug or id names.
@@ -102,7 +113,8 @@ pub fn announce(tx: &mut Tx, joining: &Joining<'_>) {
     let event = MembershipStarted {
         tenant_id: TenantId(joining.organisation_id),
         account_id: AccountId(joining.account_id),
-        email: joining.email.to_owned(),
+        email: joining.email.unwrap_or_default().to_owned(),
+        phone: joining.phone.map(str::to_owned),
         name: joining.name.to_owned(),
         roles: joining.roles.to_vec(),
     };

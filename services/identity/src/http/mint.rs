@@ -1,15 +1,18 @@
 //! Making tokens: the one place where access and ID tokens come from.
+use crate::domain::assurance::level_of;
 use crate::domain::client::Client;
 use crate::domain::scope::{Asked, Granted};
 use crate::http::keys::KeySet;
 use crate::http::provider::Provider;
 use crate::http::standing::Standing;
+use crate::store::account::Account;
+use crate::store::session::Session;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use hitaji_core::new_id;
 use hitaji_db::secrets::sha256;
-use hitaji_web::{Claims, TOKEN_AUDIENCE};
+use hitaji_web::{Actor, Claims, Confirmation, TOKEN_AUDIENCE};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -18,13 +21,32 @@ pub const ACCESS_LIFETIME_S: i64 = 300;
 
 /// Whom a token is for.
 pub struct Bearer<'a> {
-    pub account_id: Uuid,
+    /// An account, or a program.
+    pub subject: Uuid,
     pub standing: &'a Standing,
     pub client: &'a Client,
     /// As requested.
     pub scope: &'a str,
     pub session_id: Option<Uuid>,
-    pub auth_time: Option<DateTime<Utc>>,
+    /// How and when the person proved who they are; none for programs.
+    pub proof: Option<Proof>,
+    /// Thumbprint of the key that the tokens are bound to (RFC 9449).
+    pub jkt: Option<&'a str>,
+    /// Who acts for the subject (RFC 8693).
+    pub act: Option<Actor>,
+}
+
+/// A person's proof.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    pub at: DateTime<Utc>,
+    pub amr: Vec<String>,
+}
+
+impl Proof {
+    pub fn of(session: &Session) -> Proof {
+        Proof { at: session.auth_time, amr: session.amr.clone() }
+    }
 }
 
 /// An access token with what it says.
@@ -39,10 +61,26 @@ pub struct Minted {
 /// What an ID token says beyond what the access token does.
 pub struct Identity<'a> {
     pub name: &'a str,
-    pub email: &'a str,
+    pub email: Option<&'a str>,
     pub email_verified: bool,
+    pub phone: Option<&'a str>,
+    pub phone_verified: bool,
     pub locale: &'a str,
     pub nonce: Option<&'a str>,
+}
+
+impl<'a> Identity<'a> {
+    pub fn of(account: &'a Account, nonce: Option<&'a str>) -> Identity<'a> {
+        Identity {
+            name: &account.name,
+            email: account.email.as_deref(),
+            email_verified: account.email_verified_at.is_some(),
+            phone: account.phone.as_deref(),
+            phone_verified: account.phone_verified_at.is_some(),
+            locale: &account.locale,
+            nonce,
+        }
+    }
 }
 
 impl Provider {
@@ -65,7 +103,8 @@ impl Provider {
         let claims = Claims {
             iss: self.origin.clone(),
             aud: TOKEN_AUDIENCE.to_owned(),
-            sub: bearer.account_id,
+            sub: bearer.subject,
+            sub_type: bearer.standing.kind(),
             client_id: bearer.client.id.clone(),
             jti: new_id(),
             iat: now.timestamp(),
@@ -75,7 +114,12 @@ impl Provider {
             org_id: bearer.standing.tenant().map(|tenant| tenant.id),
             sid: bearer.session_id,
             roles: bearer.standing.roles(),
-            auth_time: bearer.auth_time.map(|at| at.timestamp()),
+            auth_time: bearer.proof.as_ref().map(|proof| proof.at.timestamp()),
+            acr: bearer.proof.as_ref().map(|proof| level_of(&proof.amr).to_owned()),
+            amr: bearer.proof.as_ref().map(|proof| proof.amr.clone()).unwrap_or_default(),
+            mbr_id: bearer.standing.membership_id(),
+            act: bearer.act.clone(),
+            cnf: bearer.jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
             support: support.map(|support| support.grant_id),
         };
         let access_token = keys.access.sign("at+jwt", &claims)?;
@@ -94,7 +138,7 @@ impl Provider {
         let mut claims = Map::new();
         let mut say = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         say("iss", json!(self.origin));
-        say("sub", json!(bearer.account_id));
+        say("sub", json!(bearer.subject));
         say("aud", json!(bearer.client.id));
         say("iat", json!(now.timestamp()));
         say("exp", json!(now.timestamp() + ACCESS_LIFETIME_S));
@@ -105,8 +149,10 @@ impl Provider {
             say("org_name", json!(tenant.name));
             say("org_slug", json!(tenant.slug));
         }
-        if let Some(at) = bearer.auth_time {
-            say("auth_time", json!(at.timestamp()));
+        if let Some(proof) = &bearer.proof {
+            say("auth_time", json!(proof.at.timestamp()));
+            say("acr", json!(level_of(&proof.amr)));
+            say("amr", json!(proof.amr));
         }
         if let Some(session_id) = bearer.session_id {
             say("sid", json!(session_id));
@@ -120,16 +166,20 @@ impl Provider {
 }
 
 impl Identity<'_> {
-    /// What the scopes `profile` and `email` open.
+    /// What the scopes `profile`, `email` and `phone` open.
     pub fn claims(&self, scopes: &[&str]) -> Map<String, Value> {
         let mut claims = Map::new();
         if scopes.contains(&"profile") {
             claims.insert("name".into(), json!(self.name));
             claims.insert("locale".into(), json!(self.locale));
         }
-        if scopes.contains(&"email") {
-            claims.insert("email".into(), json!(self.email));
+        if let Some(email) = self.email.filter(|_| scopes.contains(&"email")) {
+            claims.insert("email".into(), json!(email));
             claims.insert("email_verified".into(), json!(self.email_verified));
+        }
+        if let Some(phone) = self.phone.filter(|_| scopes.contains(&"phone")) {
+            claims.insert("phone_number".into(), json!(phone));
+            claims.insert("phone_number_verified".into(), json!(self.phone_verified));
         }
         claims
     }

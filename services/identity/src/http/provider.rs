@@ -7,17 +7,20 @@ use crate::http::keys::Keys;
 use crate::http::passwords::Passwords;
 use crate::http::throttle::Throttle;
 use crate::pages::Pages;
+use crate::store::client;
 use hitaji_bus::Parts;
 use hitaji_core::{PermissionSet, TenantId};
 use hitaji_db::secrets::MasterKey;
 use hitaji_db::{Databases, DbError};
 use hitaji_web::{Denylist, Registry, Setup};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The OpenID provider.
 pub struct Provider {
     pub settings: Settings,
-    pub clients: Vec<Client>,
+    /// The configured ones; others are in the database.
+    pub clients: Vec<Arc<Client>>,
     pub catalogue: Catalogue,
     pub registry: Registry,
     pub keys: Keys,
@@ -44,7 +47,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         })
     });
     let provider = Provider {
-        clients: settings.clients(setup.origin)?,
+        clients: settings.clients(setup.origin)?.into_iter().map(Arc::new).collect(),
         catalogue: Catalogue::new(known.collect()),
         registry: setup.registry.clone(),
         keys: Keys::default(),
@@ -64,8 +67,24 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
 }
 
 impl Provider {
-    pub fn client(&self, id: &str) -> Option<&Client> {
-        self.clients.iter().find(|client| client.id == id)
+    /// A client by its id: a configured one, else a registered one.
+    pub async fn client(&self, id: &str) -> Result<Option<Arc<Client>>, DbError> {
+        if let Some(client) = self.clients.iter().find(|client| client.id == id) {
+            return Ok(Some(client.clone()));
+        }
+        if id.len() > 100 {
+            return Ok(None);
+        }
+        let mut conn = self.databases.control().await?;
+        let found = client::find(&mut conn, id, self.databases.clock().now()).await?;
+        conn.release();
+        Ok(found.map(Arc::new))
+    }
+
+    /// One of our own.
+    pub fn own_client(&self, id: &str) -> Arc<Client> {
+        let found = self.clients.iter().find(|client| client.id == id);
+        found.expect("cannot fail: the configuration always holds our own clients").clone()
     }
 
     /// Whether the organisation is a copy from which nothing may leave.

@@ -56,6 +56,7 @@ pub async fn open(
     tx: &mut Tx,
     account_id: Uuid,
     organisation_id: Option<Uuid>,
+    amr: &[&str],
     earlier: Option<&Session>,
 ) -> Result<String, Problem> {
     if let Some(earlier) = earlier {
@@ -69,11 +70,12 @@ pub async fn open(
         account_id,
         organisation_id,
         user_agent: &user_agent,
+        amr,
         at: now,
         expires_at: now + TimeDelta::days(ABSOLUTE_DAYS),
     };
     session::insert(tx, &new).await?;
-    audit(tx, "open", "identity.session", Some(new.id), serde_json::json!({"account_id": account_id}));
+    audit(tx, "open", "identity.session", Some(new.id), serde_json::json!({"account_id": account_id, "amr": amr}));
     Ok(token)
 }
 

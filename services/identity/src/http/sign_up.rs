@@ -7,7 +7,7 @@ use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
 use crate::http::throttle::{Try, Wait};
 use crate::pages;
-use crate::store::account::{self, Account, NewAccount};
+use crate::store::account::{self, Account};
 use crate::store::organisation;
 use axum::http::Method;
 use hitaji_contracts::identity::SignUp;
@@ -91,9 +91,9 @@ async fn known_person(
     account: Account,
     password: &str,
 ) -> Result<Account, Refused> {
-    let key = format!("{}/any", account.email);
+    let key = format!("{}/any", account.address());
     provider.throttle.account(&key, ctx.now()).map_err(Refused::Wait)?;
-    let verdict = provider.passwords.check(password, Some(&account.password_hash)).await?;
+    let verdict = provider.passwords.check(password, account.password_hash.as_deref()).await?;
     if verdict == Verdict::Wrong || account.disabled_at.is_some() {
         let mut tx = begin(ctx, "anonymous").await?;
         audit(&mut tx, "sign_up_refused", "identity.account", Some(account.id), json!(null));
@@ -113,16 +113,11 @@ async fn new_person(
     let password_hash = provider.passwords.hash(password).await?;
     let id = new_id();
     let mut tx = begin(ctx, id).await?;
-    let new = NewAccount {
-        id,
-        email: &checked.email,
-        email_verified: false,
-        name: &checked.name,
-        locale: checked.locale,
-        password_hash: &password_hash,
-        at: ctx.now(),
+    let new = Account {
+        password_hash: Some(password_hash),
+        ..Account::new(id, &checked.email, &checked.name, checked.locale)
     };
-    if !account::insert(&mut tx, &new).await? {
+    if !account::insert(&mut tx, &new, ctx.now()).await? {
         // Somebody took the address a moment ago: the same person, twice.
         tx.rollback().await?;
         let mut conn = ctx.read().await?;
@@ -132,15 +127,7 @@ async fn new_person(
     }
     audit(&mut tx, "create", "identity.account", Some(id), json!({"email": checked.email, "name": checked.name}));
     tx.commit(None).await?;
-    Ok(Account {
-        id,
-        email: checked.email.clone(),
-        email_verified_at: None,
-        name: checked.name.clone(),
-        locale: checked.locale.to_owned(),
-        password_hash,
-        disabled_at: None,
-    })
+    Ok(new)
 }
 
 /// The organisation's row and its owner. An id that others use is refused.
@@ -173,7 +160,8 @@ pub async fn finish(ctx: &PlatformCtx, account: &Account, id: TenantId) -> Resul
         let joining = Joining {
             organisation_id: id.0,
             account_id: account.id,
-            email: &account.email,
+            email: account.email.as_deref(),
+            phone: account.phone.as_deref(),
             name: &account.name,
             roles: &[OWNER.to_owned()],
         };

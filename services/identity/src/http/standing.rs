@@ -7,7 +7,7 @@ use crate::store::operator;
 use chrono::{DateTime, Utc};
 use hitaji_core::{PermissionSet, is_operators};
 use hitaji_db::Tenant;
-use hitaji_web::Problem;
+use hitaji_web::{Problem, SubjectType};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -17,6 +17,15 @@ pub enum Standing {
     Member(Belonging),
     Operator(OperatorRole),
     Support(Support),
+    Program(Program),
+}
+
+/// A program that acts for itself in one organisation.
+#[derive(Clone)]
+pub struct Program {
+    pub tenant: Arc<Tenant>,
+    pub kind: SubjectType,
+    pub permissions: PermissionSet,
 }
 
 /// An organisation's consent.
@@ -40,6 +49,7 @@ impl Standing {
         match self {
             Standing::Member(belonging) => Some(&belonging.tenant),
             Standing::Support(support) => Some(&support.tenant),
+            Standing::Program(program) => Some(&program.tenant),
             Standing::Operator(_) => None,
         }
     }
@@ -49,7 +59,23 @@ impl Standing {
         match self {
             Standing::Member(belonging) => belonging.roles.clone(),
             Standing::Operator(role) => vec![role.as_str().to_owned()],
-            Standing::Support(_) => Vec::new(),
+            Standing::Support(_) | Standing::Program(_) => Vec::new(),
+        }
+    }
+
+    /// The membership it rests on.
+    pub fn membership_id(&self) -> Option<Uuid> {
+        match self {
+            Standing::Member(belonging) => Some(belonging.membership_id),
+            _ => None,
+        }
+    }
+
+    /// What kind of subject the tokens name.
+    pub fn kind(&self) -> SubjectType {
+        match self {
+            Standing::Program(program) => program.kind,
+            _ => SubjectType::User,
         }
     }
 
@@ -72,7 +98,8 @@ impl Standing {
             set
         };
         match self {
-            Standing::Member(belonging) => provider.role_permissions(&belonging.roles),
+            Standing::Member(belonging) => belonging.permissions,
+            Standing::Program(program) => program.permissions,
             Standing::Operator(role) => chosen(&|scope, number| is_operators(number) && role.may(scope)),
             Standing::Support(support) => {
                 chosen(&|scope, number| !is_operators(number) && support_may(scope, support.write))

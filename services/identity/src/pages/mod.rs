@@ -1,4 +1,4 @@
-//! The hosted pages and mails: templates, texts in both languages, and the one stylesheet.
+//! The hosted pages and mails: templates, texts in all languages, and the one stylesheet.
 mod texts;
 
 use axum::extract::Path;
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use hitaji_db::secrets::sha256;
 use minijinja::{Environment, Error, UndefinedBehavior, Value};
 use std::sync::OnceLock;
-pub use texts::text;
+pub use texts::{LANGUAGES, text};
 
 const STYLESHEET: &str = include_str!("identity.css");
 
@@ -48,9 +48,9 @@ impl Pages {
 
 /// All texts of a language, for templates.
 pub fn texts(locale: &str) -> Value {
-    static ALL: OnceLock<[Value; 2]> = OnceLock::new();
-    let all = ALL.get_or_init(|| ["en", "sw"].map(|locale| Value::from_pairs(texts::all(locale))));
-    all[usize::from(locale == "sw")].clone()
+    static ALL: OnceLock<Vec<Value>> = OnceLock::new();
+    let all = ALL.get_or_init(|| LANGUAGES.iter().map(|(tag, _)| Value::from_pairs(texts::all(tag))).collect());
+    all[LANGUAGES.iter().position(|(tag, _)| *tag == locale).unwrap_or_default()].clone()
 }
 
 /// The stylesheet's name changes with its content, so it can be kept for ever.

@@ -8,28 +8,45 @@ use uuid::Uuid;
 #[derive(Clone, sqlx::FromRow)]
 pub struct Account {
     pub id: Uuid,
-    pub email: String,
+    /// None for a person who signs in by phone.
+    pub email: Option<String>,
     pub email_verified_at: Option<DateTime<Utc>>,
+    /// E.164.
+    pub phone: Option<String>,
+    pub phone_verified_at: Option<DateTime<Utc>>,
     pub name: String,
     pub locale: String,
-    pub password_hash: String,
+    /// None for a person who signs in by other means only.
+    pub password_hash: Option<String>,
     pub disabled_at: Option<DateTime<Utc>>,
 }
 
-pub struct NewAccount<'a> {
-    pub id: Uuid,
-    pub email: &'a str,
-    /// Whether the address was proven, by a link that was mailed to it.
-    pub email_verified: bool,
-    pub name: &'a str,
-    pub locale: &'a str,
-    pub password_hash: &'a str,
-    pub at: DateTime<Utc>,
+impl Account {
+    /// Somebody who has proven nothing yet and has no password.
+    pub fn new(id: Uuid, email: &str, name: &str, locale: &str) -> Account {
+        Account {
+            id,
+            email: Some(email.to_owned()),
+            email_verified_at: None,
+            phone: None,
+            phone_verified_at: None,
+            name: name.to_owned(),
+            locale: locale.to_owned(),
+            password_hash: None,
+            disabled_at: None,
+        }
+    }
+
+    /// What the person signs in with, as a page shows it.
+    pub fn address(&self) -> &str {
+        self.email.as_deref().or(self.phone.as_deref()).unwrap_or_default()
+    }
 }
 
 pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Account>, DbError> {
     Ok(sqlx::query_as(
-        "select id, email, email_verified_at, name, locale, password_hash, disabled_at from identity.account where id = $1",
+        "select id, email, email_verified_at, phone, phone_verified_at, name, locale, password_hash, disabled_at
+         from identity.account where id = $1",
     )
     .bind(id)
     .fetch_optional(conn)
@@ -39,7 +56,7 @@ pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Account>, 
 /// `email` is normalised.
 pub async fn find_by_email(conn: &mut PgConnection, email: &str) -> Result<Option<Account>, DbError> {
     Ok(sqlx::query_as(
-        "select id, email, email_verified_at, name, locale, password_hash, disabled_at
+        "select id, email, email_verified_at, phone, phone_verified_at, name, locale, password_hash, disabled_at
          from identity.account where lower(email) = $1",
     )
     .bind(email)
@@ -47,19 +64,21 @@ pub async fn find_by_email(conn: &mut PgConnection, email: &str) -> Result<Optio
     .await?)
 }
 
-/// False when the address is taken.
-pub async fn insert(conn: &mut PgConnection, new: &NewAccount<'_>) -> Result<bool, DbError> {
+/// False when the address or the phone number is taken.
+pub async fn insert(conn: &mut PgConnection, new: &Account, at: DateTime<Utc>) -> Result<bool, DbError> {
     let inserted = sqlx::query(
-        "insert into identity.account (id, email, email_verified_at, name, locale, password_hash, password_changed_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $7) on conflict (lower(email)) do nothing",
+        "insert into identity.account (id, email, email_verified_at, phone, phone_verified_at, name, locale, password_hash, password_changed_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, case when $8 is null then null else $9 end, $9) on conflict do nothing",
     )
     .bind(new.id)
-    .bind(new.email)
-    .bind(new.email_verified.then_some(new.at))
-    .bind(new.name)
-    .bind(new.locale)
-    .bind(new.password_hash)
-    .bind(new.at)
+    .bind(&new.email)
+    .bind(new.email_verified_at)
+    .bind(&new.phone)
+    .bind(new.phone_verified_at)
+    .bind(&new.name)
+    .bind(&new.locale)
+    .bind(&new.password_hash)
+    .bind(at)
     .execute(conn)
     .await?;
     Ok(inserted.rows_affected() == 1)

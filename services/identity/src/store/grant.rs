@@ -17,6 +17,7 @@ pub struct Grant {
     /// As requested; what it is worth is worked out anew for every token.
     pub scope: String,
     pub auth_time: DateTime<Utc>,
+    pub amr: Vec<String>,
     pub expires_at: DateTime<Utc>,
     pub revoked_at: Option<DateTime<Utc>>,
 }
@@ -43,8 +44,8 @@ pub struct RefreshToken {
 pub async fn insert(conn: &mut PgConnection, grant: &Grant, at: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query(
         "insert into identity.token_grant
-         (id, client_id, account_id, organisation_id, session_id, offline, scope, auth_time, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         (id, client_id, account_id, organisation_id, session_id, offline, scope, auth_time, created_at, expires_at, amr)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(grant.id)
     .bind(&grant.client_id)
@@ -56,6 +57,7 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, at: DateTime<Utc>) -
     .bind(grant.auth_time)
     .bind(at)
     .bind(grant.expires_at)
+    .bind(&grant.amr)
     .execute(conn)
     .await?;
     Ok(())
@@ -64,7 +66,7 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, at: DateTime<Utc>) -
 /// The grant, locked until the transaction ends: one use of its codes and tokens at a time.
 pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<Grant>, DbError> {
     Ok(sqlx::query_as(
-        "select id, client_id, account_id, organisation_id, session_id, offline, scope, auth_time, expires_at, revoked_at
+        "select id, client_id, account_id, organisation_id, session_id, offline, scope, auth_time, amr, expires_at, revoked_at
          from identity.token_grant where id = $1 for update",
     )
     .bind(id)

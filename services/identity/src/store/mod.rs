@@ -1,5 +1,6 @@
 //! SQL of identity, on the control database.
 pub mod account;
+pub mod client;
 pub mod grant;
 pub mod invitation;
 pub mod operator;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 /// A person's place in one organisation.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Membership {
+    pub id: Uuid,
     pub organisation_id: Uuid,
     pub roles: Vec<String>,
     /// Tenancy has confirmed the organisation.
@@ -21,7 +22,8 @@ pub struct Member {
     pub id: Uuid,
     pub account_id: Uuid,
     pub name: String,
-    pub email: String,
+    pub email: Option<String>,
+    pub phone: Option<String>,
     pub roles: Vec<String>,
     pub joined_at: DateTime<Utc>,
 }
@@ -143,7 +145,7 @@ pub async fn people_with_role(
 ) -> Result<Vec<(String, String, String)>, DbError> {
     Ok(sqlx::query_as(
         "select a.name, a.email, a.locale from identity.membership m join identity.account a on a.id = m.account_id
-         where m.organisation_id = $1 and m.ended_at is null and a.disabled_at is null and $2 = any (m.roles)
+         where m.organisation_id = $1 and m.ended_at is null and a.disabled_at is null and a.email is not null and $2 = any (m.roles)
          order by m.id limit 20",
     )
     .bind(organisation_id)
@@ -155,12 +157,29 @@ pub async fn people_with_role(
 /// A person's organisations, oldest first, at most 100.
 pub async fn memberships(conn: &mut PgConnection, account_id: Uuid) -> Result<Vec<Membership>, DbError> {
     Ok(sqlx::query_as(
-        "select m.organisation_id, m.roles, o.ready_at is not null as ready
+        "select m.id, m.organisation_id, m.roles, o.ready_at is not null as ready
          from identity.membership m join identity.organisation o on o.id = m.organisation_id
          where m.account_id = $1 and m.ended_at is null order by m.id limit 100",
     )
     .bind(account_id)
     .fetch_all(conn)
+    .await?)
+}
+
+/// A current member's place.
+pub async fn membership(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    account_id: Uuid,
+) -> Result<Option<Membership>, DbError> {
+    Ok(sqlx::query_as(
+        "select m.id, m.organisation_id, m.roles, o.ready_at is not null as ready
+         from identity.membership m join identity.organisation o on o.id = m.organisation_id
+         where m.organisation_id = $1 and m.account_id = $2 and m.ended_at is null",
+    )
+    .bind(organisation_id)
+    .bind(account_id)
+    .fetch_optional(conn)
     .await?)
 }
 
@@ -199,7 +218,7 @@ pub async fn members(
     limit: i64,
 ) -> Result<Vec<Member>, DbError> {
     Ok(sqlx::query_as(
-        "select m.id, m.account_id, a.name, a.email, m.roles, m.joined_at
+        "select m.id, m.account_id, a.name, a.email, a.phone, m.roles, m.joined_at
          from identity.membership m join identity.account a on a.id = m.account_id
          where m.organisation_id = $1 and m.ended_at is null and m.id > $2 order by m.id limit $3",
     )

@@ -12,9 +12,20 @@ pub struct Session {
     /// Chosen last.
     pub organisation_id: Option<Uuid>,
     pub auth_time: DateTime<Utc>,
+    /// How the person proved who they are (RFC 8176).
+    pub amr: Vec<String>,
     pub used_at: DateTime<Utc>,
     pub name: String,
-    pub email: String,
+    /// None for a person who signs in by phone.
+    pub email: Option<String>,
+    pub phone: Option<String>,
+}
+
+impl Session {
+    /// What the person signs in with, as a page shows it.
+    pub fn address(&self) -> &str {
+        self.email.as_deref().or(self.phone.as_deref()).unwrap_or_default()
+    }
 }
 
 pub struct NewSession<'a> {
@@ -23,14 +34,15 @@ pub struct NewSession<'a> {
     pub account_id: Uuid,
     pub organisation_id: Option<Uuid>,
     pub user_agent: &'a str,
+    pub amr: &'a [&'a str],
     pub at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
 
 pub async fn insert(conn: &mut PgConnection, new: &NewSession<'_>) -> Result<(), DbError> {
     sqlx::query(
-        "insert into identity.session (id, token_hash, account_id, organisation_id, user_agent, auth_time, used_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $6, $7)",
+        "insert into identity.session (id, token_hash, account_id, organisation_id, user_agent, auth_time, used_at, expires_at, amr)
+         values ($1, $2, $3, $4, $5, $6, $6, $7, $8)",
     )
     .bind(new.id)
     .bind(new.token_hash.as_slice())
@@ -39,6 +51,7 @@ pub async fn insert(conn: &mut PgConnection, new: &NewSession<'_>) -> Result<(),
     .bind(new.user_agent)
     .bind(new.at)
     .bind(new.expires_at)
+    .bind(new.amr)
     .execute(conn)
     .await?;
     Ok(())
@@ -52,7 +65,7 @@ pub async fn find(
     idle_since: DateTime<Utc>,
 ) -> Result<Option<Session>, DbError> {
     Ok(sqlx::query_as(
-        "select s.id, s.account_id, s.organisation_id, s.auth_time, s.used_at, a.name, a.email
+        "select s.id, s.account_id, s.organisation_id, s.auth_time, s.amr, s.used_at, a.name, a.email, a.phone
          from identity.session s join identity.account a on a.id = s.account_id
          where s.token_hash = $1 and s.ended_at is null and s.expires_at > $2 and s.used_at > $3 and a.disabled_at is null",
     )

@@ -20,8 +20,11 @@ pub struct Me {
 struct AccountOut {
     id: Uuid,
     name: String,
-    email: String,
-    /// `en` or `sw`.
+    /// None for a person who signs in by phone.
+    email: Option<String>,
+    /// E.164.
+    phone: Option<String>,
+    /// `en`, `sw` or `fr`.
     locale: String,
 }
 
@@ -43,7 +46,13 @@ pub async fn show(ctx: Ctx) -> Result<Answer, Problem> {
     conn.release();
     let tenant = ctx.tenant();
     Ok(Answer::ok(&Me {
-        account: AccountOut { id: account.id, name: account.name, email: account.email, locale: account.locale },
+        account: AccountOut {
+            id: account.id,
+            name: account.name,
+            email: account.email,
+            phone: account.phone,
+            locale: account.locale,
+        },
         organisation: OrganisationOut {
             id: tenant.id,
             slug: tenant.slug.clone(),

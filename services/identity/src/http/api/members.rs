@@ -19,7 +19,10 @@ pub struct MemberOut {
     id: Uuid,
     account_id: Uuid,
     name: String,
-    email: String,
+    /// None for a person who signs in by phone.
+    email: Option<String>,
+    /// E.164.
+    phone: Option<String>,
     /// Role keys.
     roles: Vec<String>,
     joined_at: DateTime<Utc>,
@@ -53,6 +56,7 @@ impl From<organisation::Member> for MemberOut {
             account_id: member.account_id,
             name: member.name,
             email: member.email,
+            phone: member.phone,
             roles: member.roles,
             joined_at: member.joined_at,
         }

@@ -8,3 +8,95 @@ pub mod operators;
 pub mod roles;
 pub mod sign_ups;
 pub mod support_tokens;
+
+use hitaji_contracts::identity::{
+    Adopt, EndOperator, MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, Operators, SignUp, SignedUp,
+    SupportToken, SupportTokenRequest,
+};
+use hitaji_web::{Access, Idempotency, Route, Schema};
+use schemars::JsonSchema;
+use std::time::Duration;
+
+const MEMBER_READ: Access = Access::Scope("identity.member:read");
+const MEMBER_MANAGE: Access = Access::Scope("identity.member:manage");
+
+pub fn routes() -> Vec<Route> {
+    let mut routes = member_routes();
+    routes.extend(operator_routes());
+    routes
+}
+
+fn member_routes() -> Vec<Route> {
+    let member = Access::Member("everybody may know who they are and which roles there are");
+    vec![
+        Route::post("/sign-ups", Access::Public("a sign-up comes before any account"), sign_ups::create)
+            .summary("Sign up a person with an organisation; safe to repeat with the same organisation_id")
+            // The answer to a repeated request comes from the organisation's id; a stored request hash would be a
+            // fast hash of a password.
+            .idempotency(Idempotency::None)
+            .body::<SignUp>()
+            .answers::<SignedUp>(201),
+        Route::get("/me", member, me::show).summary("Who I am, where, and what I may do").answers::<me::Me>(200),
+        paged::<roles::RoleOut>(Route::get("/roles", member, roles::list).summary("Roles that members can have")),
+        paged::<members::MemberOut>(
+            Route::get("/members", MEMBER_READ, members::list).summary("People of the organisation"),
+        ),
+        paged::<invitations::InvitationOut>(
+            Route::get("/invitations", MEMBER_READ, invitations::list).summary("Invitations, newest first"),
+        ),
+        Route::get("/invitations/{id}", MEMBER_READ, invitations::read)
+            .summary("One invitation")
+            .answers::<invitations::InvitationOut>(200),
+        Route::post("/invitations", MEMBER_MANAGE, invitations::create)
+            .summary("Invite a person by e-mail")
+            .body::<invitations::NewInvitation>()
+            .answers::<invitations::InvitationOut>(201),
+        Route::post("/invitations/{id}/resend", MEMBER_MANAGE, invitations::resend)
+            .summary("Send an invitation again, with a new link")
+            .if_match()
+            .answers::<invitations::InvitationOut>(200),
+        Route::delete("/invitations/{id}", MEMBER_MANAGE, invitations::revoke)
+            .summary("Withdraw an invitation")
+            .if_match()
+            .answers_schema(204, None),
+    ]
+}
+
+/// Tokens are never stored, so no answer with one is kept for a repeated request.
+fn operator_routes() -> Vec<Route> {
+    let command_line = Access::Peer("hitaji operator");
+    vec![
+        Route::post("/adoptions", Access::Peer("hitaji tenant"), adoptions::create)
+            .summary("Give an organisation that was taken in its owner")
+            .idempotency(Idempotency::None)
+            .body::<Adopt>()
+            .answers::<SignedUp>(200)
+            .deadline(Duration::from_secs(60)),
+        Route::post("/operator-tokens", Access::Peer("hitaji token"), operator_tokens::create)
+            .summary("A short-lived access token for the operator")
+            .idempotency(Idempotency::None)
+            .body::<OperatorTokenRequest>()
+            .answers::<OperatorToken>(200),
+        Route::post("/support-tokens", Access::Operator("tenancy.support:use"), support_tokens::create)
+            .summary("A token for an organisation that let the operator in, for at most five minutes")
+            .idempotency(Idempotency::None)
+            .body::<SupportTokenRequest>()
+            .answers::<SupportToken>(200),
+        Route::get("/operators", command_line, operators::list).summary("Operators").answers::<Operators>(200),
+        Route::post("/operators", command_line, operators::create)
+            .summary("Make somebody an operator")
+            .idempotency(Idempotency::None)
+            .body::<MakeOperator>()
+            .answers::<OperatorMade>(200),
+        Route::post("/operators/end", command_line, operators::end)
+            .summary("Somebody is an operator no more")
+            .idempotency(Idempotency::None)
+            .body::<EndOperator>()
+            .answers::<OperatorMade>(200),
+    ]
+}
+
+/// A list by the conventions of all lists.
+fn paged<T: JsonSchema>(route: Route) -> Route {
+    route.answers_schema(200, Some(Schema::page_of::<T>())).list()
+}

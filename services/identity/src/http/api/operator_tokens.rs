@@ -2,7 +2,7 @@
 use crate::domain::account::normalise_email;
 use crate::domain::client::{CONSOLE_CLIENT, WEB_CLIENT};
 use crate::http::membership;
-use crate::http::mint::{ACCESS_LIFETIME_S, Bearer};
+use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Proof};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
@@ -19,16 +19,18 @@ pub async fn create(ctx: PlatformCtx, Body(asked): Body<OperatorTokenRequest>) -
     let provider = ctx.parts().get::<Provider>();
     let (account_id, standing) = find(&ctx, &asked).await?;
     let client_id = if standing.tenant().is_some() { WEB_CLIENT } else { CONSOLE_CLIENT };
-    let client = provider.client(client_id).ok_or_else(|| Problem::internal("our own client is not registered"))?;
+    let client = provider.own_client(client_id);
     let scope = if asked.scope.trim().is_empty() { EVERYTHING } else { &asked.scope };
     let bearer = Bearer {
-        account_id,
+        subject: account_id,
         standing: &standing,
-        client,
+        client: &client,
         scope,
         session_id: None,
-        // Whoever runs the program beside its master key has proven enough to act as an operator.
-        auth_time: standing.tenant().is_none().then(|| ctx.now()),
+        // Whoever runs the program beside its master key has proven enough.
+        proof: Some(Proof { at: ctx.now(), amr: Vec::new() }),
+        jkt: None,
+        act: None,
     };
     let keys = provider.keys.get(ctx.databases()).await?;
     let minted = provider.access_token(&keys, &bearer, ctx.now()).map_err(Problem::internal)?;

@@ -1,18 +1,16 @@
 //! The people who run the platform: made and ended by the command line, audited.
 use crate::domain::account::{normalise_email, normalise_name};
 use crate::domain::operator::OperatorRole;
-use crate::http::provider::Provider;
 use crate::http::session::{self, audit, begin};
-use crate::store::account::{self, NewAccount};
+use crate::store::account::{self, Account};
 use crate::store::{operator, reset};
 use chrono::TimeDelta;
 use hitaji_contracts::identity::{
     EndOperator, MakeOperator, OperatorEnded, OperatorMade, OperatorOut, OperatorStarted, Operators,
     PasswordResetRequested,
 };
-use hitaji_core::{AccountId, ErrorCode, new_id};
+use hitaji_core::{AccountId, new_id};
 use hitaji_db::Tx;
-use hitaji_db::secrets::random_token;
 use hitaji_web::{Answer, Body, PlatformCtx, Problem};
 use serde_json::json;
 use uuid::Uuid;
@@ -70,21 +68,9 @@ async fn invite(ctx: &PlatformCtx, tx: &mut Tx, email: &str, name: Option<&str>)
     let wished = name.unwrap_or_else(|| email.split('@').next().unwrap_or(email));
     let malformed = || Problem::field("/name", "malformed", "Give a name of 1 to 120 characters.");
     let name = normalise_name(wished).ok_or_else(malformed)?;
-    let provider = ctx.parts().get::<Provider>();
     let (id, reset_id, now) = (new_id(), new_id(), ctx.now());
-    let busy =
-        |_| Problem::new(ErrorCode::Unavailable, "Too many passwords are being checked; try again.").retry_after(1);
-    let password_hash = provider.passwords.hash(&random_token()).await.map_err(busy)?;
-    let new = NewAccount {
-        id,
-        email,
-        email_verified: false,
-        name: &name,
-        locale: "en",
-        password_hash: &password_hash,
-        at: now,
-    };
-    if !account::insert(tx, &new).await? {
+    let new = Account::new(id, email, &name, "en");
+    if !account::insert(tx, &new, now).await? {
         return Err(Problem::internal("the account was made meanwhile"));
     }
     reset::insert(tx, reset_id, id, "en", now, now + LINK_LIFETIME).await?;

@@ -1,6 +1,6 @@
 //! `POST /identity/v1/support-tokens`: an operator works in an organisation that let them in, for minutes, audited.
 use crate::domain::client::CONSOLE_CLIENT;
-use crate::http::mint::Bearer;
+use crate::http::mint::{Bearer, Proof};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
 use crate::http::standing::{Standing, Support};
@@ -25,16 +25,21 @@ pub async fn create(ctx: PlatformCtx, Body(asked): Body<SupportTokenRequest>) ->
     if tenant.state != TenantState::Active {
         return Err(Problem::new(ErrorCode::Conflict, "Nobody can work in the organisation while it is not active."));
     }
-    let client = provider.client(CONSOLE_CLIENT).ok_or_else(|| Problem::internal("the console is not registered"))?;
+    let client = provider.own_client(CONSOLE_CLIENT);
     let support = Support { grant_id: asked.grant_id, tenant, write: consent.write, until: consent.expires_at };
     let standing = Standing::Support(support);
     let bearer = Bearer {
-        account_id: operator.subject.0,
+        subject: operator.subject.0,
         standing: &standing,
-        client,
+        client: &client,
         scope: "hitaji",
         session_id: operator.session,
-        auth_time: operator.auth_time.and_then(|at| DateTime::from_timestamp(at, 0)),
+        proof: operator
+            .auth_time
+            .and_then(|at| DateTime::from_timestamp(at, 0))
+            .map(|at| Proof { at, amr: operator.amr.clone() }),
+        jkt: None,
+        act: None,
     };
     let keys = provider.keys.get(ctx.databases()).await?;
     let minted = provider.access_token(&keys, &bearer, ctx.now()).map_err(Problem::internal)?;

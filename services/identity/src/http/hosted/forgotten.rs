@@ -97,7 +97,7 @@ async fn set(browser: &Browser, token: &str, form: &Form) -> PageResult {
     account::verify_email(&mut tx, reset.account_id, now).await?;
     session::end_all(ctx, &mut tx, reset.account_id).await?;
     audit(&mut tx, "reset_password", "identity.account", Some(reset.account_id), json!(null));
-    let session = session::open(ctx, &mut tx, reset.account_id, None, None).await?;
+    let session = session::open(ctx, &mut tx, reset.account_id, None, &["email"], None).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     browser.provider.throttle.succeeded(&browser.attempt_key(&reset.email));
     browser.remember(&session, &reset.email);

@@ -6,7 +6,7 @@ use crate::http::hosted::fields::{Errors, typed};
 use crate::http::hosted::sign_in::{Checked, check_password};
 use crate::http::membership::{self, Joining};
 use crate::http::session::{self, audit, begin};
-use crate::store::account::{self, Account, NewAccount};
+use crate::store::account::{self, Account};
 use crate::store::invitation::{self, Invitation};
 use crate::store::session::Session;
 use axum::extract::Path;
@@ -108,7 +108,7 @@ async fn existing(
     form: &Form,
     errors: &mut Errors,
 ) -> Result<Option<Account>, PageError> {
-    match check_password(browser, &account.email, form.secret("password")).await? {
+    match check_password(browser, account.address(), form.secret("password")).await? {
         Checked::Right(account) => Ok(Some(*account)),
         Checked::Wrong => {
             errors.add(browser, "password", "sign_in_wrong");
@@ -130,29 +130,13 @@ async fn fresh(browser: &Browser, open: &Open, form: &Form, errors: &mut Errors)
         return Ok(None);
     };
     let password_hash = browser.provider.passwords.hash(password).await?;
-    Ok(Some(Account {
-        id: new_id(),
-        email: open.invitation.email.clone(),
-        email_verified_at: Some(browser.ctx.now()),
-        name,
-        locale: browser.locale.to_owned(),
-        password_hash,
-        disabled_at: None,
-    }))
+    let new = Account::new(new_id(), &open.invitation.email, &name, browser.locale);
+    Ok(Some(Account { email_verified_at: Some(browser.ctx.now()), password_hash: Some(password_hash), ..new }))
 }
 
 async fn insert(browser: &Browser, tx: &mut Tx, account: &Account) -> Result<bool, Problem> {
-    let new = NewAccount {
-        id: account.id,
-        email: &account.email,
-        email_verified: true,
-        name: &account.name,
-        locale: &account.locale,
-        password_hash: &account.password_hash,
-        at: browser.ctx.now(),
-    };
     audit(tx, "create", "identity.account", Some(account.id), json!({"email": account.email, "name": account.name}));
-    Ok(account::insert(tx, &new).await?)
+    Ok(account::insert(tx, account, browser.ctx.now()).await?)
 }
 
 /// Membership, event, session: all or nothing.
@@ -171,7 +155,8 @@ async fn take(
     let joining = Joining {
         organisation_id: invitation.organisation_id,
         account_id: account.id,
-        email: &account.email,
+        email: account.email.as_deref(),
+        phone: account.phone.as_deref(),
         name: &account.name,
         roles: &invitation.roles,
     };
@@ -182,9 +167,9 @@ async fn take(
     let what = json!({"account_id": account.id, "roles": invitation.roles});
     audit(&mut tx, "accept", "identity.invitation", Some(invitation.id), what);
     let organisation = Some(invitation.organisation_id);
-    let token = session::open(ctx, &mut tx, account.id, organisation, earlier).await?;
+    let token = session::open(ctx, &mut tx, account.id, organisation, &["pwd"], earlier).await?;
     tx.commit(None).await.map_err(Problem::from)?;
-    browser.remember(&token, &account.email);
+    browser.remember(&token, account.address());
     browser.redirect("/")
 }
 

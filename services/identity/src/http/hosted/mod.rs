@@ -5,3 +5,26 @@ pub mod invitation;
 pub mod organisations;
 pub mod sign_in;
 pub mod sign_up;
+
+use hitaji_web::{Access, Route};
+
+const PAGE: Access = Access::Public("people are not signed in yet, or end being so");
+
+pub fn routes() -> Vec<Route> {
+    let routes = [
+        Route::get("/sign-up", PAGE, sign_up::show),
+        Route::post("/sign-up", PAGE, sign_up::submit),
+        Route::get("/sign-in", PAGE, sign_in::show),
+        Route::post("/sign-in", PAGE, sign_in::submit),
+        Route::get("/sign-in/organisation", PAGE, organisations::show),
+        Route::post("/sign-in/organisation", PAGE, organisations::submit),
+        Route::get("/invitations/{token}", PAGE, invitation::show),
+        Route::post("/invitations/{token}", PAGE, invitation::submit),
+        Route::get("/forgot-password", PAGE, forgotten::show),
+        Route::post("/forgot-password", PAGE, forgotten::submit),
+        Route::get("/reset-password/{token}", PAGE, forgotten::show_reset),
+        Route::post("/reset-password/{token}", PAGE, forgotten::submit_reset),
+        Route::get("/assets-id/{file}", PAGE, crate::pages::stylesheet),
+    ];
+    routes.into_iter().map(Route::protocol).collect()
+}

@@ -25,15 +25,15 @@ async fn choose(browser: &Browser, target: &str, missing: bool) -> PageResult {
     let organisations: Vec<Value> = belongings.iter().map(|belonging| card(browser, belonging)).collect();
     let values = context! {
         target => target,
-        name => session.name,
-        email => session.email,
+        name => session.name.clone(),
+        email => session.address(),
         organisations => organisations,
         last => session.organisation_id.map(|id| id.to_string()),
         error => missing.then(|| browser.text("organisation_choose")),
         another => sign_in_path(target),
     };
     let status = if missing { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    browser.page_for(status, "organisations.html", values, leads_to(browser, target).as_deref())
+    browser.page_for(status, "organisations.html", values, leads_to(browser, target).await?.as_deref())
 }
 
 async fn chosen(browser: &Browser, form: &Form) -> PageResult {

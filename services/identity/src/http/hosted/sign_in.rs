@@ -1,17 +1,16 @@
 //! `/sign-in`: address and password become a session.
 use crate::domain::account::normalise_email;
-use crate::domain::request::{Parameters, destination};
+use crate::domain::request::{Parameters, client_id, destination};
+use crate::http::arrival::arrive;
 use crate::http::browser::{Browser, Form, PageError, PageResult, continue_to};
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::passwords::Verdict;
-use crate::http::session::{self, audit, begin};
+use crate::http::provider::Provider;
+use crate::http::session::{audit, begin};
 use crate::http::throttle::Try;
-use crate::http::{provider::Provider, sign_up};
 use crate::store::account::{self, Account};
-use crate::store::organisation;
 use axum::http::StatusCode;
 use axum::response::Response;
-use hitaji_core::TenantId;
 use hitaji_web::Problem;
 use minijinja::{Value, context};
 use serde_json::json;
@@ -38,9 +37,9 @@ async fn first(browser: &Browser) -> PageResult {
         return browser.redirect("/");
     }
     let hint = parameters_of(&target).first("login_hint").map(str::to_owned);
-    let email = hint.or(session.map(|session| session.email)).unwrap_or_default();
+    let email = hint.or(session.and_then(|session| session.email)).unwrap_or_default();
     let values = context! { typed => context! { email => email }, reset_done => query.first("reset").is_some() };
-    page(browser, StatusCode::OK, &target, values, &Errors::default())
+    page(browser, StatusCode::OK, &target, values, &Errors::default()).await
 }
 
 async fn sign_in(browser: &Browser, form: &Form) -> PageResult {
@@ -54,29 +53,18 @@ async fn sign_in(browser: &Browser, form: &Form) -> PageResult {
     if form.secret("password").is_empty() {
         errors.add(browser, "password", "password_missing");
     }
-    let again = |errors: &Errors| {
+    let again = async |errors: &Errors| {
         let values = context! { typed => typed(form, &["email"]) };
-        page(browser, StatusCode::UNPROCESSABLE_ENTITY, &target, values, errors)
+        page(browser, StatusCode::UNPROCESSABLE_ENTITY, &target, values, errors).await
     };
     let Some(email) = email.filter(|_| errors.is_empty()) else {
-        return again(&errors);
+        return again(&errors).await;
     };
     match check_password(browser, &email, form.secret("password")).await? {
-        Checked::Right(account) => {
-            let earlier = browser.session().await?;
-            let mut tx = begin(&browser.ctx, account.id).await?;
-            audit(&mut tx, "sign_in", "identity.account", Some(account.id), json!(null));
-            let kept = earlier.as_ref().filter(|earlier| earlier.account_id == account.id);
-            let chosen = kept.and_then(|earlier| earlier.organisation_id);
-            let token = session::open(&browser.ctx, &mut tx, account.id, chosen, earlier.as_ref()).await?;
-            tx.commit(None).await.map_err(Problem::from)?;
-            browser.remember(&token, &account.email);
-            finish_sign_ups(browser, &account).await;
-            browser.redirect(&target)
-        }
+        Checked::Right(account) => arrive(browser, &account, &["pwd"], &target).await,
         Checked::Wrong => {
             errors.add(browser, "password", "sign_in_wrong");
-            again(&errors)
+            again(&errors).await
         }
     }
 }
@@ -90,7 +78,7 @@ pub async fn check_password(browser: &Browser, email: &str, password: &str) -> R
     let mut conn = ctx.read().await?;
     let account = account::find_by_email(&mut conn, email).await?;
     conn.release();
-    let stored = account.as_ref().map(|account| account.password_hash.as_str());
+    let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = provider.passwords.check(password, stored).await?;
     let account = account.filter(|account| verdict != Verdict::Wrong && account.disabled_at.is_none());
     let Some(account) = account else {
@@ -99,29 +87,13 @@ pub async fn check_password(browser: &Browser, email: &str, password: &str) -> R
         tx.commit(None).await.map_err(Problem::from)?;
         return Ok(Checked::Wrong);
     };
-    if let Verdict::RightRehashed(hash) = verdict {
+    if let (Verdict::RightRehashed(hash), Some(old)) = (verdict, &account.password_hash) {
         let mut conn = ctx.read().await?;
-        account::rehash(&mut conn, account.id, &account.password_hash, &hash).await?;
+        account::rehash(&mut conn, account.id, old, &hash).await?;
         conn.release();
     }
     provider.throttle.succeeded(&key);
     Ok(Checked::Right(Box::new(account)))
-}
-
-/// Finishes what a crash cut short between the account and its organisation; the next sign-in tries again.
-async fn finish_sign_ups(browser: &Browser, account: &Account) {
-    let work = async {
-        let mut conn = browser.ctx.read().await?;
-        let open = organisation::memberships(&mut conn, account.id).await?;
-        conn.release();
-        for membership in open.iter().filter(|membership| !membership.ready).take(3) {
-            sign_up::finish(&browser.ctx, account, TenantId(membership.organisation_id)).await?;
-        }
-        Ok::<_, Problem>(())
-    };
-    if let Err(problem) = work.await {
-        tracing::warn!(?problem, "an unfinished sign-up could not be finished; the next sign-in tries again");
-    }
 }
 
 /// The authorization request that a person is on the way to, if that is where they go.
@@ -130,11 +102,15 @@ pub fn parameters_of(target: &str) -> Parameters {
 }
 
 /// Where the form ends in the end, when that is another origin.
-pub fn leads_to(browser: &Browser, target: &str) -> Option<String> {
-    destination(&parameters_of(target), &browser.provider.clients).ok().map(|found| found.redirect_uri)
+pub async fn leads_to(browser: &Browser, target: &str) -> Result<Option<String>, Problem> {
+    let parameters = parameters_of(target);
+    let Some(id) = client_id(&parameters) else { return Ok(None) };
+    let client = browser.provider.client(id).await?;
+    Ok(destination(&parameters, client).ok().map(|found| found.redirect_uri))
 }
 
-fn page(browser: &Browser, status: StatusCode, target: &str, values: Value, errors: &Errors) -> PageResult {
+async fn page(browser: &Browser, status: StatusCode, target: &str, values: Value, errors: &Errors) -> PageResult {
     let values = context! { target => target, errors => errors.value(), ..values };
-    browser.page_for(status, "sign_in.html", values, leads_to(browser, target).as_deref())
+    let leads_to = leads_to(browser, target).await?;
+    browser.page_for(status, "sign_in.html", values, leads_to.as_deref())
 }

@@ -51,9 +51,9 @@ async fn welcome(browser: &Browser, done: &Done) -> PageResult {
     let mut tx = begin(&browser.ctx, done.account.id).await?;
     audit(&mut tx, "sign_in", "identity.account", Some(done.account.id), json!({"by": "sign-up"}));
     let organisation = Some(done.organisation_id.0);
-    let token = session::open(&browser.ctx, &mut tx, done.account.id, organisation, earlier.as_ref()).await?;
+    let token = session::open(&browser.ctx, &mut tx, done.account.id, organisation, &["pwd"], earlier.as_ref()).await?;
     tx.commit(None).await.map_err(Problem::from)?;
-    browser.remember(&token, &done.account.email);
+    browser.remember(&token, done.account.address());
     browser.redirect("/")
 }
 

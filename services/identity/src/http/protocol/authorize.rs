@@ -1,8 +1,9 @@
 //! `/oauth/authorize`: who is it, for which organisation, and then a code for the client.
+use crate::domain::client::GrantType;
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
 use crate::http::membership;
-use crate::http::mint::Bearer;
+use crate::http::mint::{Bearer, Proof};
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
 use crate::store::grant::{self, Code, Grant};
@@ -41,8 +42,12 @@ pub async fn post(browser: Browser, form: Form) -> Response {
 }
 
 async fn authorize(browser: &Browser, parameters: Parameters) -> PageResult {
-    let destination = request::destination(&parameters, &browser.provider.clients)
-        .map_err(|key| PageError::Page(StatusCode::BAD_REQUEST, key))?;
+    let client = match request::client_id(&parameters) {
+        Some(id) => browser.provider.client(id).await?,
+        None => None,
+    };
+    let destination =
+        request::destination(&parameters, client).map_err(|key| PageError::Page(StatusCode::BAD_REQUEST, key))?;
     let asked = match request::read(&parameters) {
         Ok(asked) => asked,
         Err(refusal) => return back(browser, &destination, &refused(&refusal), false),
@@ -185,12 +190,14 @@ async fn issue(
 ) -> Result<String, PageError> {
     let (now, code) = (browser.ctx.now(), random_token());
     let bearer = Bearer {
-        account_id: session.account_id,
+        subject: session.account_id,
         standing,
         client: &destination.client,
         scope: &asked.scope,
         session_id: Some(session.id),
-        auth_time: Some(session.auth_time),
+        proof: Some(Proof::of(session)),
+        jkt: None,
+        act: None,
     };
     let granted = browser.provider.granted(&bearer);
     let new = Grant {
@@ -202,7 +209,12 @@ async fn issue(
         offline: granted.standard.contains(&"offline_access"),
         scope: asked.scope.clone(),
         auth_time: session.auth_time,
-        expires_at: if destination.client.refresh { now + GRANT_LIFETIME } else { now + TimeDelta::hours(1) },
+        amr: session.amr.clone(),
+        expires_at: if destination.client.may_use(GrantType::RefreshToken) {
+            now + GRANT_LIFETIME
+        } else {
+            now + TimeDelta::hours(1)
+        },
         revoked_at: None,
     };
     let row = Code {

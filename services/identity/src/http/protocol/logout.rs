@@ -27,7 +27,7 @@ async fn logout(browser: &Browser, parameters: Parameters) -> PageResult {
         Some(hint) => Some(hinted_claims(browser, hint).await?.ok_or(bad("bad_logout"))?),
         None => None,
     };
-    let target = target(browser, &parameters, hint.as_ref())?;
+    let (client, target) = target(browser, &parameters, hint.as_ref()).await?.unzip();
     let session = browser.session().await?;
     match session {
         None => leave(browser, target),
@@ -37,7 +37,9 @@ async fn logout(browser: &Browser, parameters: Parameters) -> PageResult {
             leave(browser, target)
         }
         Some(session) => {
-            let values = context! { name => session.name, email => session.email, target => target.clone() };
+            let values = context! {
+                name => session.name.clone(), email => session.address(), target => target.clone(), client => client,
+            };
             browser.page_for(StatusCode::OK, "sign_out.html", values, target.as_deref())
         }
     }
@@ -49,8 +51,12 @@ async fn confirm(browser: &Browser, form: &Form) -> PageResult {
         end(browser, &session).await?;
     }
     // The page was given this address after it was checked, and anybody may write the form anew: check again.
-    let target = form.0.first("target").filter(|target| is_registered(browser, target)).map(str::to_owned);
-    leave(browser, target)
+    let client = match form.0.first("client") {
+        Some(id) => browser.provider.client(id).await?,
+        None => None,
+    };
+    let target = form.0.first("target").filter(|target| client.is_some_and(|client| is_registered(&client, target)));
+    leave(browser, target.map(str::to_owned))
 }
 
 async fn end(browser: &Browser, current: &Session) -> Result<(), Problem> {
@@ -68,8 +74,12 @@ fn leave(browser: &Browser, target: Option<String>) -> PageResult {
     }
 }
 
-/// Where to go afterwards, exactly as registered, with the client's `state`.
-fn target(browser: &Browser, parameters: &Parameters, hint: Option<&HintClaims>) -> Result<Option<String>, PageError> {
+/// Which client, and where to go afterwards: exactly as registered, with the client's `state`.
+async fn target(
+    browser: &Browser,
+    parameters: &Parameters,
+    hint: Option<&HintClaims>,
+) -> Result<Option<(String, String)>, PageError> {
     let Some(uri) = parameters.first("post_logout_redirect_uri") else {
         return Ok(None);
     };
@@ -80,20 +90,21 @@ fn target(browser: &Browser, parameters: &Parameters, hint: Option<&HintClaims>)
         (None, Some(hint)) => &hint.aud,
         (None, None) => return Err(bad("bad_logout")),
     };
-    let client: &Client = browser.provider.client(id).ok_or(bad("bad_client"))?;
+    let client = browser.provider.client(id).await?.ok_or(bad("bad_client"))?;
     if !client.may_leave_to(uri) {
         return Err(bad("bad_redirect"));
     }
     let Some(state) = parameters.first("state") else {
-        return Ok(Some(uri.to_owned()));
+        return Ok(Some((client.id.clone(), uri.to_owned())));
     };
     let glue = if uri.contains('?') { '&' } else { '?' };
-    Ok(Some(format!("{uri}{glue}{}", Parameters::default().with("state", Some(state)).encode())))
+    let target = format!("{uri}{glue}{}", Parameters::default().with("state", Some(state)).encode());
+    Ok(Some((client.id.clone(), target)))
 }
 
-fn is_registered(browser: &Browser, target: &str) -> bool {
+fn is_registered(client: &Client, target: &str) -> bool {
     let bare = target.split_once("?state=").or(target.split_once("&state=")).map_or(target, |(bare, _)| bare);
-    browser.provider.clients.iter().any(|client| client.may_leave_to(bare))
+    client.may_leave_to(bare)
 }
 
 fn bad(key: &'static str) -> PageError {

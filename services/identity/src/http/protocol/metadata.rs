@@ -2,6 +2,7 @@
 use crate::domain::scope::STANDARD;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::provider::Provider;
+use crate::pages::LANGUAGES;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hitaji_web::PlatformCtx;
@@ -57,6 +58,6 @@ fn document(provider: &Provider) -> Value {
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
-        "ui_locales_supported": ["en", "sw"],
+        "ui_locales_supported": LANGUAGES.map(|(tag, _)| tag),
     })
 }

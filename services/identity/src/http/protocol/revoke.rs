@@ -1,7 +1,7 @@
 //! `/oauth/revoke` (RFC 7009): a client gives back what it was granted.
 use crate::http::browser::Form;
+use crate::http::protocol::client_auth::authenticate;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer};
-use crate::http::protocol::token::authenticate;
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
 use crate::http::throttle::Try;
@@ -24,7 +24,7 @@ async fn revoke(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
         .address(Try::Token, ctx.request().client_ip)
         .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
     let form = form?.0;
-    let client = authenticate(ctx, &provider, &form)?;
+    let client = authenticate(ctx, &provider, &form).await?;
     let token = form.get("token").ok().flatten().ok_or(OauthError::new("invalid_request", "token is missing"))?;
     if token.split('.').count() == 3 {
         // Signed tokens live for minutes and nobody asks us about them; ending the session ends them at once.

@@ -1,11 +1,12 @@
 //! `/oauth/token`: codes and refresh tokens become access tokens.
-use crate::domain::client::Client;
+use crate::domain::client::{Client, GrantType};
 use crate::domain::refresh::{Decision, Presented, decide};
 use crate::domain::request::Parameters;
 use crate::domain::{pkce, scope};
 use crate::http::browser::Form;
 use crate::http::membership;
-use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity};
+use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity, Proof};
+use crate::http::protocol::client_auth::authenticate;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
@@ -13,10 +14,8 @@ use crate::http::standing::Standing;
 use crate::http::throttle::Try;
 use crate::store::grant::{self, Code, Grant};
 use crate::store::{account, session};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use hitaji_db::Tx;
 use hitaji_db::secrets::{random_token, sha256};
@@ -37,64 +36,28 @@ async fn token(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
         .address(Try::Token, ctx.request().client_ip)
         .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
     let form = form?.0;
-    let client = authenticate(ctx, &provider, &form)?;
-    match one(&form, "grant_type")? {
-        Some("authorization_code") => by_code(ctx, &provider, client, &form).await,
-        Some("refresh_token") => by_refresh(ctx, &provider, client, &form).await,
-        Some(_) => Err(OauthError::new("unsupported_grant_type", "authorization_code or refresh_token")),
-        None => Err(OauthError::new("invalid_request", "grant_type is missing")),
+    let client = authenticate(ctx, &provider, &form).await?;
+    let named = one(&form, "grant_type")?.ok_or(OauthError::new("invalid_request", "grant_type is missing"))?;
+    let unsupported = OauthError::new("unsupported_grant_type", "see grant_types_supported in the discovery document");
+    let grant = GrantType::parse(named).ok_or(unsupported)?;
+    if !client.may_use(grant) {
+        return Err(OauthError::new("unauthorized_client", "the client is not registered for this grant type"));
+    }
+    match grant {
+        GrantType::AuthorizationCode => by_code(ctx, &provider, &client, &form).await,
+        GrantType::RefreshToken => by_refresh(ctx, &provider, &client, &form).await,
+        GrantType::ClientCredentials | GrantType::DeviceCode | GrantType::TokenExchange => {
+            Err(OauthError::new("unsupported_grant_type", "see grant_types_supported in the discovery document"))
+        }
     }
 }
 
-fn one<'a>(form: &'a Parameters, name: &str) -> Result<Option<&'a str>, OauthError> {
+pub fn one<'a>(form: &'a Parameters, name: &str) -> Result<Option<&'a str>, OauthError> {
     form.get(name).map_err(|_| OauthError::new("invalid_request", "a parameter is repeated"))
 }
 
-fn needed<'a>(form: &'a Parameters, name: &str) -> Result<&'a str, OauthError> {
+pub fn needed<'a>(form: &'a Parameters, name: &str) -> Result<&'a str, OauthError> {
     one(form, name)?.ok_or(OauthError::new("invalid_request", "a parameter is missing"))
-}
-
-/// The client, by exactly one method: Basic, a secret in the form, or none for public clients.
-pub fn authenticate<'a>(
-    ctx: &PlatformCtx,
-    provider: &'a Provider,
-    form: &Parameters,
-) -> Result<&'a Client, OauthError> {
-    let (in_form, secret) = (one(form, "client_id")?, one(form, "client_secret")?);
-    let basic = ctx.request().header(header::AUTHORIZATION).map(basic);
-    let (id, secret) = match (&basic, secret) {
-        (Some(_), Some(_)) => return Err(OauthError::new("invalid_request", "authenticate in one way only")),
-        (Some(None), None) => return Err(OauthError::invalid_client(true)),
-        (Some(Some((id, secret))), None) => {
-            if in_form.is_some_and(|other| other != id) {
-                return Err(OauthError::new("invalid_request", "two clients are named"));
-            }
-            (id.as_str(), Some(secret.as_str()))
-        }
-        (None, secret) => (in_form.ok_or(OauthError::invalid_client(false))?, secret),
-    };
-    let client = provider.client(id).ok_or(OauthError::invalid_client(basic.is_some()))?;
-    let proven = match (&client.secret_hash, secret) {
-        (Some(_), Some(secret)) => client.has_secret(secret),
-        (None, None) => true,
-        _ => false,
-    };
-    if proven { Ok(client) } else { Err(OauthError::invalid_client(basic.is_some())) }
-}
-
-/// User and password of HTTP Basic, each form-encoded (RFC 6749 section 2.3.1).
-fn basic(value: &str) -> Option<(String, String)> {
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    let decoded = |text: &str| {
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(&format!("x={text}")).ok()?;
-        pairs.into_iter().next().map(|(_, value)| value)
-    };
-    Some((decoded(id)?, decoded(secret)?))
 }
 
 async fn by_code(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: &Parameters) -> OauthResult {
@@ -123,7 +86,8 @@ async fn by_code(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: 
     if !grant::use_code(&mut tx, &hash, now).await? {
         return Err(refused());
     }
-    let refresh = if client.refresh { Some(give_refresh(&mut tx, &grant, now).await?) } else { None };
+    let refresh =
+        if client.may_use(GrantType::RefreshToken) { Some(give_refresh(&mut tx, &grant, now).await?) } else { None };
     let issue = Issue { client, grant: &grant, place: &place, scope: &grant.scope, code: Some(&code), refresh };
     issue_tokens(ctx, provider, tx, issue).await
 }
@@ -221,12 +185,14 @@ async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Iss
     tx.commit(None).await.map_err(Problem::from)?;
     let (now, keys) = (ctx.now(), provider.keys.get(ctx.databases()).await.map_err(Problem::from)?);
     let bearer = Bearer {
-        account_id: issue.grant.account_id,
+        subject: issue.grant.account_id,
         standing: &issue.place.standing,
         client: issue.client,
         scope: issue.scope,
         session_id: Some(issue.grant.session_id),
-        auth_time: Some(issue.grant.auth_time),
+        proof: Some(Proof { at: issue.grant.auth_time, amr: issue.grant.amr.clone() }),
+        jkt: None,
+        act: None,
     };
     let minted = provider.access_token(&keys, &bearer, now).map_err(OauthError::internal)?;
     let mut body = json!({
@@ -236,14 +202,7 @@ async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Iss
         "scope": minted.scope,
     });
     if minted.granted.standard.contains(&"openid") {
-        let account = &issue.place.account;
-        let identity = Identity {
-            name: &account.name,
-            email: &account.email,
-            email_verified: account.email_verified_at.is_some(),
-            locale: &account.locale,
-            nonce: issue.code.and_then(|code| code.nonce.as_deref()),
-        };
+        let identity = Identity::of(&issue.place.account, issue.code.and_then(|code| code.nonce.as_deref()));
         let id_token = provider.id_token(&keys, &bearer, &minted, &identity, now).map_err(OauthError::internal)?;
         body["id_token"] = json!(id_token);
     }
@@ -251,18 +210,4 @@ async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Iss
         body["refresh_token"] = json!(refresh);
     }
     Ok(json_body(StatusCode::OK, &body))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn basic_credentials_are_form_encoded() {
-        let header = format!("Basic {}", STANDARD.encode("a%3Ab:s%26+x"));
-        assert_eq!(basic(&header), Some(("a:b".into(), "s& x".into())));
-        for bad in ["Bearer x", "Basic ?", "Basic", &format!("Basic {}", STANDARD.encode("no colon"))] {
-            assert_eq!(basic(bad), None, "{bad}");
-        }
-    }
 }

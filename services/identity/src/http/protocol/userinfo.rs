@@ -43,13 +43,7 @@ async fn userinfo(ctx: &PlatformCtx, in_form: Option<&str>) -> OauthResult {
     let mut conn = ctx.read().await?;
     let account = account::find(&mut conn, verified.subject.0).await?.ok_or_else(invalid)?;
     conn.release();
-    let identity = Identity {
-        name: &account.name,
-        email: &account.email,
-        email_verified: account.email_verified_at.is_some(),
-        locale: &account.locale,
-        nonce: None,
-    };
+    let identity = Identity::of(&account, None);
     let mut claims = identity.claims(&scopes);
     claims.insert("sub".into(), json!(account.id));
     claims.insert("org_id".into(), json!(verified.tenant));

@@ -1,0 +1,69 @@
+//! How a client proves itself at protocol endpoints (RFC 6749 section 2.3).
+use crate::domain::client::{Client, ClientAuth};
+use crate::domain::request::Parameters;
+use crate::http::protocol::reply::OauthError;
+use crate::http::protocol::token::one;
+use crate::http::provider::Provider;
+use axum::http::header;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hitaji_web::{PlatformCtx, Problem};
+use std::sync::Arc;
+
+/// The client, by exactly one method: Basic, a secret in the form, or none for public clients.
+pub async fn authenticate(
+    ctx: &PlatformCtx,
+    provider: &Provider,
+    form: &Parameters,
+) -> Result<Arc<Client>, OauthError> {
+    let (in_form, secret) = (one(form, "client_id")?, one(form, "client_secret")?);
+    let basic = ctx.request().header(header::AUTHORIZATION).map(basic);
+    let (id, secret) = match (&basic, secret) {
+        (Some(_), Some(_)) => return Err(OauthError::new("invalid_request", "authenticate in one way only")),
+        (Some(None), None) => return Err(OauthError::invalid_client(true)),
+        (Some(Some((id, secret))), None) => {
+            if in_form.is_some_and(|other| other != id) {
+                return Err(OauthError::new("invalid_request", "two clients are named"));
+            }
+            (id.as_str(), Some(secret.as_str()))
+        }
+        (None, secret) => (in_form.ok_or(OauthError::invalid_client(false))?, secret),
+    };
+    let found = provider.client(id).await.map_err(Problem::from)?;
+    let client = found.ok_or(OauthError::invalid_client(basic.is_some()))?;
+    let proven = match (&client.auth, secret) {
+        (ClientAuth::Secret(_), Some(secret)) => client.has_secret(secret),
+        (ClientAuth::Public, None) => true,
+        _ => false,
+    };
+    if proven { Ok(client) } else { Err(OauthError::invalid_client(basic.is_some())) }
+}
+
+/// User and password of HTTP Basic, each form-encoded (RFC 6749 section 2.3.1).
+fn basic(value: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let decoded = |text: &str| {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(&format!("x={text}")).ok()?;
+        pairs.into_iter().next().map(|(_, value)| value)
+    };
+    Some((decoded(id)?, decoded(secret)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_form_encoded() {
+        let header = format!("Basic {}", STANDARD.encode("a%3Ab:s%26+x"));
+        assert_eq!(basic(&header), Some(("a:b".into(), "s& x".into())));
+        for bad in ["Bearer x", "Basic ?", "Basic", &format!("Basic {}", STANDARD.encode("no colon"))] {
+            assert_eq!(basic(bad), None, "{bad}");
+        }
+    }
+}
