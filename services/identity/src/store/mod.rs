@@ -3,6 +3,7 @@ pub mod account;
 pub mod client;
 pub mod grant;
 pub mod invitation;
+pub mod one_time_code;
 pub mod operator;
 pub mod organisation;
 pub mod reset;
