@@ -41,9 +41,12 @@ export async function mustBeAnnounced() {
 /** A step about what only our provider has. */
 export const ourOwn = (work) => async () => (ours ? work() : 'only ours');
 
+/** Where the client test-machine of clients-full.toml works. */
+const ORGANISATION_ID = '0199a000-7000-7000-8000-00000000a001';
+
 /** Somebody who can sign in: with us by signing up, at the reference by merely saying so. */
 export async function person(organisation, email, password) {
-  if (ours) await signUp(organisation, email, password);
+  if (ours) await signUp(organisation, email, password, ORGANISATION_ID);
 }
 
 /** Whether an access token still opens anything; with us, the API and userinfo must agree. */

@@ -10,6 +10,7 @@ import requests
 
 EMAIL, PASSWORD = "wanjiku@uhuru.example", "twiga mrefu hula majani"
 CALLBACK = "http://localhost:9/callback"
+ORGANISATION_ID = "0199a000-7000-7000-8000-00000000a001"  # where test-machine of clients-full.toml works
 SCOPE = "openid profile email hitaji"
 with open(os.environ["HITAJI_READY"]) as ready:
     READY = json.load(ready)
@@ -41,11 +42,11 @@ def must_be_announced():
         sys.exit(f"discovery does not announce: {', '.join(missing)}")
 
 
-def sign_up(organisation, email):
+def sign_up(organisation, email, organisation_id=None):
     """Somebody who can sign in: with us by signing up, at the reference by merely saying so."""
     if OURS:
         body = {
-            "organisation": organisation, "country": "KE", "currency": "KES", "time_zone": "Africa/Nairobi",
+            "organisation_id": organisation_id, "organisation": organisation, "country": "KE", "currency": "KES", "time_zone": "Africa/Nairobi",
             "products": ["school"], "name": "Wanjiku Kamau", "email": email, "password": PASSWORD,
         }
         requests.post(f"{ORIGIN}/identity/v1/sign-ups", json=body).raise_for_status()

@@ -5,7 +5,7 @@ import * as client from 'openid-client';
 import { FormBrowser } from './hosted.mjs';
 import { TEST_KEY } from './keys.mjs';
 import { mustBeAnnounced, needs, opens, ourOwn, person, signOut } from './op.mjs';
-import { api, check, origin, refused, same, steps, until } from './platform.mjs';
+import { api, check, origin, ours, refused, same, steps, until } from './platform.mjs';
 
 const [EMAIL, PASSWORD] = ['wanjiku@uhuru.example', 'twiga mrefu hula majani'];
 const CALLBACK = 'http://localhost:9/callback';
@@ -280,6 +280,7 @@ await steps({
     check(['consent_required', 'interaction_required'].includes(silent?.searchParams.get('error')), `prompt=none: ${silent}`);
     const { url, checks } = await begin(stranger);
     same(await browser.open(url), null, 'nobody was asked');
+    check(!ours || browser.html.includes('Kisima Reports'), 'the page does not say who asks');
     const back = await browser.goOn({});
     same((await client.authorizationCodeGrant(stranger, back, checks)).claims().aud, 'test-stranger', 'the audience');
   }),

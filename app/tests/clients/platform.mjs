@@ -115,13 +115,13 @@ export async function api(token, path, { method = 'GET', body, headers = {}, typ
   return { status: response.status, body: text ? JSON.parse(text) : null, headers: response.headers };
 }
 
-/** An organisation with its owner, by the public address for scripts. */
-export async function signUp(organisation, email, password) {
+/** An organisation with its owner, by the public address for scripts; with this id, where one is given. */
+export async function signUp(organisation, email, password, organisation_id) {
   const response = await fetch(`${origin}/identity/v1/sign-ups`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({
-      organisation, email, password, name: 'Wanjiku Kamau', country: 'KE', currency: 'KES', time_zone: 'Africa/Nairobi', products: ['school'],
+      organisation_id, organisation, email, password, name: 'Wanjiku Kamau', country: 'KE', currency: 'KES', time_zone: 'Africa/Nairobi', products: ['school'],
     }),
   });
   const body = await response.json();

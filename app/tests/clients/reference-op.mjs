@@ -11,20 +11,20 @@ URL.parse ??= (text, base) => (URL.canParse(text, base) ? new URL(text, base) : 
 const [readyFile, clientPort] = process.argv.slice(2);
 const ACCESS_S = 300;
 const SCOPES = ['openid', 'offline_access', 'hitaji'];
-const GRANTS = ['authorization_code', 'refresh_token'];
 
 /** A client of our configuration in the words of OpenID Connect Registration. */
 function registration(client) {
-  const grants = client.grants ?? GRANTS;
-  const answered = grants.includes('authorization_code');
+  const grants = [...(client.grants ?? ['authorization_code']), ...(client.refresh ? ['refresh_token'] : [])];
+  const withSecret = grants.includes('client_credentials') ? 'client_secret_post' : 'client_secret_basic';
   return {
     client_id: client.id,
+    ...(client.name ? { client_name: client.name } : {}),
     ...(client.secret ? { client_secret: client.secret } : {}),
-    redirect_uris: client.redirect_uris,
+    redirect_uris: client.redirect_uris ?? [],
     post_logout_redirect_uris: client.post_logout_redirect_uris ?? [],
-    response_types: answered ? ['code'] : [],
-    grant_types: grants.filter((grant) => grant !== 'refresh_token' || client.refresh),
-    token_endpoint_auth_method: client.auth ?? (client.secret ? 'client_secret_basic' : 'none'),
+    response_types: grants.includes('authorization_code') ? ['code'] : [],
+    grant_types: grants,
+    token_endpoint_auth_method: client.secret ? withSecret : client.jwks ? 'private_key_jwt' : 'none',
     ...(client.jwks ? { jwks: client.jwks, token_endpoint_auth_signing_alg: 'ES256' } : {}),
     ...(client.dpop ? { dpop_bound_access_tokens: true } : {}),
     ...(client.backchannel_logout_uri

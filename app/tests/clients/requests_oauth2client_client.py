@@ -11,7 +11,7 @@ from requests_oauth2client import (
 from requests_oauth2client.dpop import MissingDPoPNonce
 
 from op import (
-    CALLBACK, EMAIL, METADATA, ORIGIN, OURS, SCOPE, announced, browse, must_be_announced, sign_in, sign_up,
+    CALLBACK, EMAIL, METADATA, ORGANISATION_ID, ORIGIN, SCOPE, announced, browse, must_be_announced, sign_in, sign_up,
 )
 
 
@@ -119,7 +119,7 @@ def by_introspection(client, browser):
 
 
 def main():
-    sign_up("Uhuru Academy", EMAIL)
+    sign_up("Uhuru Academy", EMAIL, ORGANISATION_ID)
     client, browser = client_of(auth=ClientSecretBasic("test-web", "nobody knows this")), requests.Session()
     by_code(client, browser)
     by_refresh(client)
