@@ -63,7 +63,7 @@ async fn level(platform: &Platform, organisation: &Organisation, clients: usize,
             let bytes = bytes.clone();
             std::iter::from_fn(move || (Instant::now() < end).then(|| bytes.clone()))
         };
-        let done = load::run(platform, 200, (0..clients).map(client).collect()).await;
+        let done = load::run(&platform.address, 200, (0..clients).map(client).collect()).await;
         let cost = Cost::between(before, platform.cpu(), done.times.count());
         times(&format!("{clients} connections"), &done.times);
         say(&format!(

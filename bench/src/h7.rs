@@ -132,7 +132,7 @@ async fn level(
         };
         let clients_requests = (0..clients).map(client).collect();
         let before = platform.cpu();
-        let done = load::run(platform, 201, clients_requests).await;
+        let done = load::run(&platform.address, 201, clients_requests).await;
         // What the relay does with the events afterwards belongs to the write.
         school::drained(platform, organisation).await;
         let cost = Cost::between(before, platform.cpu(), done.times.count());

@@ -1,7 +1,6 @@
 //! Requests from several connections at once, and what they cost.
 use crate::http::Connection;
 use crate::pgbench::micros;
-use crate::platform::Platform;
 use crate::report::Times;
 use std::time::{Duration, Instant};
 
@@ -26,13 +25,13 @@ impl Cost {
 }
 
 /// Each client sends the requests of its own iterator, one after the other; every answer must have `status`.
-pub async fn run<I>(platform: &Platform, status: u16, clients: Vec<I>) -> Done
+pub async fn run<I>(address: &str, status: u16, clients: Vec<I>) -> Done
 where
     I: Iterator<Item = Vec<u8>> + Send + 'static,
 {
     let mut connections = Vec::new();
     for requests in clients {
-        connections.push((Connection::open(&platform.address).await, requests));
+        connections.push((Connection::open(address).await, requests));
     }
     let started = Instant::now();
     let client = |(mut connection, requests): (Connection, I)| {

@@ -4,6 +4,7 @@ mod control;
 mod h1;
 mod h15;
 mod h16;
+mod h19;
 mod h4;
 mod h5;
 mod h6;
@@ -22,7 +23,8 @@ mod socket;
 
 use report::say;
 
-const USAGE: &str = "usage: ./dev bench [--quick] [--tenants N] [h1] [h4] [h5] [h6] [h7] [h8] [control] [h15] [h16]
+const USAGE: &str =
+    "usage: ./dev bench [--quick] [--tenants N] [h1] [h4] [h5] [h6] [h7] [h8] [control] [h15] [h16] [h19]
 
 h1   an organisation is ready: sign-up, sign-in by the code flow, first write; from the warm pool and without it
 h4   many organisations on 64 connections; one of them asks for fifty times its share
@@ -33,6 +35,7 @@ h8   a migration of 1,000 tenants (of N with --tenants), against a plain loop ov
 control  H2 H3 H10 H11 H17 over 1,000 databases (N with --tenants): provision, work, restore, new passwords, erase
 h15  from commit to handler: a consumer, and a Socket.IO client; nothing lost, nothing doubled
 h16  memory with 1,000 tenants known, time until ready, size of the binary
+h19  refresh, client credentials, introspection, beside npm oidc-provider; with 10 and with 1,000 organisations
 
 --quick makes short runs that show whether everything works; their figures mean nothing.";
 
@@ -62,7 +65,7 @@ async fn main() -> std::process::ExitCode {
         size.tenants = Some(tenants);
         wished.drain(place..=place + 1);
     }
-    let known = ["h1", "h4", "h5", "h6", "h7", "h8", "control", "h15", "h16"];
+    let known = ["h1", "h4", "h5", "h6", "h7", "h8", "control", "h15", "h16", "h19"];
     if wished.iter().any(|word| !known.contains(&word.as_str())) {
         eprintln!("{USAGE}");
         return std::process::ExitCode::FAILURE;
@@ -79,7 +82,8 @@ async fn main() -> std::process::ExitCode {
             "h8" => h8::run(size).await,
             "control" => control::run(size).await,
             "h15" => h15::run(size).await,
-            _ => h16::run(size).await,
+            "h16" => h16::run(size).await,
+            _ => h19::run(size).await,
         };
     }
     say(&format!("\n{missed} missed; load average at the end {}", machine::load_average()));

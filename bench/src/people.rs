@@ -1,7 +1,8 @@
 //! Organisations with an owner: made by one call where only the result matters, and as a browser makes them.
 use crate::http::{Connection, Reply};
 use crate::platform::{CONTROL, Platform};
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// Good enough for the password rules, and nobody's.
 pub const PASSWORD: &str = "kijani kibichi na mawingu";
@@ -21,10 +22,15 @@ pub struct Organisation {
 impl Organisation {
     /// Signs up by the JSON call, and takes a token by the operator's right.
     pub async fn make(platform: &Platform, name: &str) -> Organisation {
+        Organisation::make_as(platform, name, None).await
+    }
+
+    /// With an id that is known beforehand.
+    pub async fn make_as(platform: &Platform, name: &str, id: Option<Uuid>) -> Organisation {
         let mut connection = Connection::open(&platform.address).await;
         let email = format!("owner@{}.example", name.to_lowercase());
         let body = json!({
-            "organisation": name, "country": "KE", "currency": "KES", "time_zone": "Africa/Nairobi", "products": ["school"],
+            "organisation_id": id, "organisation": name, "country": "KE", "currency": "KES", "time_zone": "Africa/Nairobi", "products": ["school"],
             "name": "Wanjiku Kamau", "email": email, "password": PASSWORD,
         });
         let done = connection.json("POST", "/identity/v1/sign-ups", "", &body).await.expect(201).json();
@@ -80,10 +86,15 @@ impl Newcomer {
 
     /// The code flow, as the browser application runs it after the sign-up.
     pub async fn token(&mut self, origin: &str) -> String {
-        let callback = format!("{origin}/callback");
+        let tokens = self.tokens("hitaji-web", "", &format!("{origin}/callback"), "openid profile email hitaji").await;
+        format!("Bearer {}", tokens["access_token"].as_str().expect("a token"))
+    }
+
+    /// The code flow of an application; without a secret of a public one.
+    pub async fn tokens(&mut self, client: &str, secret: &str, callback: &str, scope: &str) -> Value {
         let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("response_type", "code"), ("client_id", "hitaji-web"), ("redirect_uri", &callback)])
-            .extend_pairs([("scope", "openid profile email hitaji"), ("state", "s"), ("nonce", "n")])
+            .extend_pairs([("response_type", "code"), ("client_id", client), ("redirect_uri", callback)])
+            .extend_pairs([("scope", scope), ("state", "s"), ("nonce", "n")])
             .extend_pairs([("code_challenge", CHALLENGE), ("code_challenge_method", "S256")])
             .finish();
         let leads = self.connection.visit("GET", &format!("/oauth/authorize?{query}"), &[]).await.expect(303);
@@ -92,14 +103,14 @@ impl Newcomer {
         let code = target.query_pairs().find(|(name, _)| name == "code").map(|(_, value)| value.into_owned());
         let form = [
             ("grant_type", "authorization_code"),
-            ("client_id", "hitaji-web"),
+            ("client_id", client),
+            ("client_secret", secret),
             ("code", &code.expect("a code")),
-            ("redirect_uri", &callback),
+            ("redirect_uri", callback),
             ("code_verifier", VERIFIER),
         ];
         let form = form.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let tokens = self.connection.visit("POST", "/oauth/token", &form).await.expect(200).json();
-        format!("Bearer {}", tokens["access_token"].as_str().expect("a token"))
+        self.connection.visit("POST", "/oauth/token", &form).await.expect(200).json()
     }
 
     /// One record of the new organisation's own.
