@@ -1,5 +1,4 @@
 //! The first-party session: opened at sign-in, found by its cookie, ended at sign-out.
-use crate::http::provider::Provider;
 use crate::store::session::{self, NewSession, Session};
 use chrono::TimeDelta;
 use hitaji_contracts::identity::SessionEnded;
@@ -79,11 +78,11 @@ pub async fn open(
     Ok(token)
 }
 
-/// Ends a session: its tokens are honoured no more, here at once and elsewhere when the event arrives.
+/// Ends a session: its tokens are honoured no more, here from the commit on and elsewhere within a second.
 pub async fn end(ctx: &PlatformCtx, tx: &mut Tx, session_id: Uuid) -> Result<(), Problem> {
     let now = ctx.now();
     if let Some(account_id) = session::end(tx, session_id, now).await? {
-        ended(ctx, tx, session_id, account_id);
+        ended(tx, session_id, account_id);
     }
     Ok(())
 }
@@ -92,13 +91,13 @@ pub async fn end(ctx: &PlatformCtx, tx: &mut Tx, session_id: Uuid) -> Result<(),
 pub async fn end_all(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid) -> Result<(), Problem> {
     let now = ctx.now();
     for session_id in session::end_all(tx, account_id, now).await? {
-        ended(ctx, tx, session_id, account_id);
+        ended(tx, session_id, account_id);
     }
     Ok(())
 }
 
-fn ended(ctx: &PlatformCtx, tx: &mut Tx, session_id: Uuid, account_id: Uuid) {
+fn ended(tx: &mut Tx, session_id: Uuid, account_id: Uuid) {
+    tx.deny(session_id);
     tx.emit(session_id, &SessionEnded { session_id, account_id: AccountId(account_id) });
     audit(tx, "end", "identity.session", Some(session_id), serde_json::Value::Null);
-    ctx.parts().get::<Provider>().denylist.deny(session_id);
 }
