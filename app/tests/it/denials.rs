@@ -131,7 +131,8 @@ async fn what_is_denied_while_nobody_listens_is_read_afterwards() {
     println!("refused after {took:?} although the listening connection was cut");
     assert!(took < Duration::from_secs(5));
     until("both listen again", async || {
-        let listening = "select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%'";
+        let listening =
+            "select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%'";
         let count: i64 = sqlx::query_scalar(listening).fetch_one(&mut *admin).await.expect("a count");
         (count >= 2).then_some(())
     })

@@ -97,7 +97,16 @@ impl Denylist {
 
 /// The id by which tokens of one application are denied.
 pub fn client(id: &str) -> Uuid {
-    let hash = sha256(&[b"client ", id.as_bytes()].concat());
+    derived(&[b"client ", id.as_bytes()])
+}
+
+/// The id by which tokens of one application in one session are denied: a family of refresh tokens.
+pub fn in_session(client: &str, session: Uuid) -> Uuid {
+    derived(&[b"in session ", session.as_bytes(), client.as_bytes()])
+}
+
+fn derived(parts: &[&[u8]]) -> Uuid {
+    let hash = sha256(&parts.concat());
     uuid::Builder::from_custom_bytes(hash[..16].try_into().expect("cannot fail: a hash has 32 bytes")).into_uuid()
 }
 
@@ -203,5 +212,6 @@ mod tests {
     fn applications_have_ids_of_their_own() {
         assert_eq!(client("hitaji-web"), client("hitaji-web"));
         assert_ne!(client("hitaji-web"), client("hitaji-console"));
+        assert_ne!(in_session("hitaji-web", Uuid::nil()), in_session("hitaji-web", Uuid::max()));
     }
 }

@@ -85,13 +85,7 @@ pub fn assemble(
         databases.clock().clone(),
     )?;
     let (stamped, _) = broadcast::channel(1024);
-    let setup = Setup {
-        config,
-        databases: &databases,
-        registry: &registry,
-        origin: &server.origin,
-        stamped: &stamped,
-    };
+    let setup = Setup { config, databases: &databases, registry: &registry, origin: &server.origin, stamped: &stamped };
     let mut parts = Parts::default();
     for service in &services {
         parts.extend((service.setup)(&setup).map_err(|error| format!("{}: {error}", service.name))?);

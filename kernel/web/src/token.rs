@@ -96,7 +96,9 @@ pub struct Confirmation {
 impl Claims {
     /// All that may end before the token does.
     fn hangs_on(&self) -> Vec<Uuid> {
-        let ids = [self.sid, self.support, self.mbr_id, Some(self.sub), Some(denials::client(&self.client_id))];
+        let family = self.sid.map(|session| denials::in_session(&self.client_id, session));
+        let client = denials::client(&self.client_id);
+        let ids = [self.sid, self.support, self.mbr_id, Some(self.sub), Some(client), family];
         ids.into_iter().flatten().collect()
     }
 }

@@ -3,7 +3,7 @@ use crate::config::Settings;
 use crate::domain::link::{self, LinkKind};
 use crate::http::provider::Provider;
 use crate::pages;
-use crate::store::{account, invitation, organisation, reset};
+use crate::store::{account, event, invitation, organisation, reset};
 use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
 use hitaji_contracts::identity::{InvitationSent, PasswordResetRequested};
 use hitaji_contracts::tenancy::{OrganisationErasing, QuotaWarned};
@@ -47,7 +47,10 @@ pub const CONSUMERS: &[Consumer] = &[
 /// Of an organisation that is erased nothing is kept but the accounts of its people.
 async fn forget_organisation(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
     let Some(erasing) = delivery.event.decode::<OrganisationErasing>() else { return Ok(()) };
-    Ok(organisation::forget(delivery.tx, erasing?.tenant_id.0, delivery.event.time).await?)
+    let id = erasing?.tenant_id.0;
+    organisation::forget(delivery.tx, id, delivery.event.time).await?;
+    event::forget_of(delivery.tx, id).await?;
+    Ok(())
 }
 
 /// Sends mail by SMTP.

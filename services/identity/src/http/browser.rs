@@ -150,7 +150,7 @@ impl Browser {
 
     /// A page whose form ends, by redirect, at another origin: browsers apply `form-action` to redirects too.
     pub fn page_for(&self, status: StatusCode, template: &str, values: Value, leads_to: Option<&str>) -> PageResult {
-        let others = pages::LANGUAGES.iter().filter(|(tag, _)| *tag != self.locale);
+        let others = pages::LANGUAGES.into_iter().filter(|(tag, _)| *tag != self.locale);
         let languages: Vec<Value> = others
             .map(|(tag, name)| context! { tag => tag, name => name, href => self.in_language(tag, &values) })
             .collect();

@@ -87,17 +87,20 @@ pub async fn end(ctx: &PlatformCtx, tx: &mut Tx, session_id: Uuid) -> Result<(),
     Ok(())
 }
 
-/// Ends everything a person has open.
-pub async fn end_all(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid) -> Result<(), Problem> {
-    let now = ctx.now();
-    for session_id in session::end_all(tx, account_id, now).await? {
-        ended(tx, session_id, account_id);
+/// Ends everything a person has open; how many sessions that were.
+pub async fn end_all(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid) -> Result<usize, Problem> {
+    let (sessions, granted) = session::end_all(tx, account_id, ctx.now()).await?;
+    for session_id in &sessions {
+        ended(tx, *session_id, account_id);
     }
-    Ok(())
+    // Grants may outlive the session they were given in; their tokens name it all the same.
+    granted.iter().for_each(|session_id| tx.deny_issued(*session_id));
+    Ok(sessions.len())
 }
 
-fn ended(tx: &mut Tx, session_id: Uuid, account_id: Uuid) {
-    tx.deny(session_id);
+/// Tells everybody. Tokens of a grant that outlives the session name it too, so only those that are out are denied.
+pub fn ended(tx: &mut Tx, session_id: Uuid, account_id: Uuid) {
+    tx.deny_issued(session_id);
     tx.emit(session_id, &SessionEnded { session_id, account_id: AccountId(account_id) });
     audit(tx, "end", "identity.session", Some(session_id), serde_json::Value::Null);
 }
