@@ -122,9 +122,8 @@ async fn tokens_of_a_membership_that_ended_are_refused() {
     let person = app.client(text(&tokens, "access_token"));
     person.get("/identity/v1/me").await.ok();
     // What ends a membership denies it in its transaction, and the trigger tells; here by hand.
-    let deny = format!(
-        "insert into directory.denial (id, until) values ('{id}', '2026-05-12T05:15:00Z') returning until"
-    );
+    let deny =
+        format!("insert into directory.denial (id, until) values ('{id}', '2026-05-12T05:15:00Z') returning until");
     let mut conn = app.platform.databases().control().await.unwrap();
     sqlx::query(sqlx::AssertSqlSafe(deny)).execute(&mut *conn).await.unwrap();
     hitaji_testkit::until("the process hears of it", async || {

@@ -59,10 +59,8 @@ async fn owners_see_who_came_and_who_was_refused() {
         owner.get(&format!("/identity/v1/sign-in-events{bad}")).await.refused(400);
     }
     let first = owner.get("/identity/v1/sign-in-events?limit=2").await.ok();
-    let rest = owner
-        .get(&format!("/identity/v1/sign-in-events?limit=200&cursor={}", text(&first["page"], "next")))
-        .await
-        .ok();
+    let rest =
+        owner.get(&format!("/identity/v1/sign-in-events?limit=200&cursor={}", text(&first["page"], "next"))).await.ok();
     assert_eq!(rest["data"].as_array().unwrap().len() + 2, listed(&owner, "?limit=200").await.len());
     app.settle().await;
 }

@@ -53,10 +53,12 @@ fn member_routes() -> Vec<Route> {
             .answers::<invitations::InvitationOut>(200),
         Route::post("/invitations", MEMBER_MANAGE, invitations::create)
             .summary("Invite a person by e-mail")
+            .recent_sign_in()
             .body::<invitations::NewInvitation>()
             .answers::<invitations::InvitationOut>(201),
         Route::post("/invitations/{id}/resend", MEMBER_MANAGE, invitations::resend)
             .summary("Send an invitation again, with a new link")
+            .recent_sign_in()
             .if_match()
             .answers::<invitations::InvitationOut>(200),
         Route::delete("/invitations/{id}", MEMBER_MANAGE, invitations::revoke)
