@@ -344,7 +344,7 @@ export const en = {
   events_title: 'Sign-in history',
   events_open: 'See the sign-in history',
   events_lead: 'Who signed in, when and from where, and who was refused. Kept for 400 days.',
-  events_address: 'Network address',
+  events_address: 'IP address',
   events_person: 'Person',
   events_what: 'What happened',
   events_outcome: 'Outcome',

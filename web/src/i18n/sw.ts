@@ -346,7 +346,7 @@ export const sw: Dictionary = {
   events_title: 'Historia ya kuingia',
   events_open: 'Ona historia ya kuingia',
   events_lead: 'Nani aliingia, lini na kutoka wapi, na nani alikataliwa. Hutunzwa kwa siku 400.',
-  events_address: 'Anwani ya mtandao',
+  events_address: 'Anwani ya IP',
   events_person: 'Mtu',
   events_what: 'Kilichotokea',
   events_outcome: 'Matokeo',

@@ -4,13 +4,6 @@ use hitaji_db::DbError;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// What was ended.
-#[derive(Debug, Default)]
-pub struct Ended {
-    pub sessions: Vec<Uuid>,
-    pub grants: i64,
-}
-
 /// The account of a current member, whose row is locked.
 pub async fn lock_member(
     conn: &mut PgConnection,
@@ -27,8 +20,8 @@ pub async fn lock_member(
 }
 
 /// Ends the sessions in which the person worked here last, and all grants for this organisation; any other session of
-/// theirs asks for a new sign-in before it opens this organisation.
-pub async fn member(conn: &mut PgConnection, membership_id: Uuid, now: DateTime<Utc>) -> Result<Ended, DbError> {
+/// theirs asks for a new sign-in before it opens this organisation. Returns the sessions.
+pub async fn member(conn: &mut PgConnection, membership_id: Uuid, now: DateTime<Utc>) -> Result<Vec<Uuid>, DbError> {
     sqlx::query("update identity.membership set signed_out_at = $2 where id = $1")
         .bind(membership_id)
         .bind(now)
@@ -43,7 +36,7 @@ pub async fn member(conn: &mut PgConnection, membership_id: Uuid, now: DateTime<
     .bind(now)
     .fetch_all(&mut *conn)
     .await?;
-    let grants = sqlx::query(
+    sqlx::query(
         "update identity.token_grant g set revoked_at = $2, revoked_for = 'signed out by the organisation'
          from identity.membership m
          where m.id = $1 and g.account_id = m.account_id and g.organisation_id = m.organisation_id and g.revoked_at is null",
@@ -52,7 +45,7 @@ pub async fn member(conn: &mut PgConnection, membership_id: Uuid, now: DateTime<
     .bind(now)
     .execute(conn)
     .await?;
-    Ok(Ended { sessions, grants: grants.rows_affected() as i64 })
+    Ok(sessions)
 }
 
 /// When the organisation last signed this member out.

@@ -44,14 +44,14 @@ async fn member(ctx: Ctx, Id(id): Id, Body(order): Body<SignOutOrder>) -> Result
     let mut tx = ctx.tx().await?;
     let organisation = ctx.tenant().id.0;
     let account_id = sign_out::lock_member(&mut tx, organisation, id).await?.ok_or_else(Problem::not_found)?;
-    let ended = sign_out::member(&mut tx, id, ctx.now()).await?;
-    for session_id in &ended.sessions {
+    let sessions = sign_out::member(&mut tx, id, ctx.now()).await?;
+    for session_id in &sessions {
         session::ended(&mut tx, *session_id, account_id);
     }
     tx.deny_issued(id);
     let by = ctx.token().actor();
     written(ctx.request(), &mut tx, account_id, Some(organisation), &by, reason).await?;
-    ctx.commit(tx, Answer::ok(&SignedOutAnswer { sessions: ended.sessions.len() })).await
+    ctx.commit(tx, Answer::ok(&SignedOutAnswer { sessions: sessions.len() })).await
 }
 
 async fn everywhere(ctx: PlatformCtx, Id(id): Id, Body(order): Body<SignOutOrder>) -> Result<Answer, Problem> {
