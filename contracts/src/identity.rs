@@ -72,6 +72,16 @@ impl Event for PasswordResetRequested {
     const TYPE: &'static str = "identity.password_reset.requested.v1";
 }
 
+/// A code was asked for. Identity itself sends it to the phone; the code is not in the event.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CodeSent {
+    pub code_id: Uuid,
+}
+
+impl Event for CodeSent {
+    const TYPE: &'static str = "identity.code.sent.v1";
+}
+
 /// A session ended: its access tokens are honoured no more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionEnded {

@@ -3,11 +3,13 @@
 mod app;
 mod client;
 mod postgres;
+mod texts;
 mod vault;
 mod wait;
 
 pub use app::{Organisation, PASSWORD, TestApp, at};
 pub use client::{Client, Reply, send};
 pub use postgres::{POSTGRES_VARIABLE, another_postgres, test_postgres};
+pub use texts::{TEXTS_KEY, TextGateway, UNREACHABLE};
 pub use vault::{VAULT_TOKEN, vault};
 pub use wait::{moment, until};

@@ -80,6 +80,7 @@ async fn run_on(
         State { admin_url: cluster.url().to_owned(), origin: origin.clone(), mail_address: mail_address.clone() };
     state.apply(config, &place.data_dir);
     config.set("identity", "smtp_url", format!("smtp://{}", listeners.smtp.local_addr()?));
+    config.set("identity", "texts_url", "mail:");
     let prometheus = runtime::metrics()?;
     let keys = master::Source::new(config)?;
     master::resolve(config).await?;

@@ -3,6 +3,7 @@ import { check, origin } from './platform.mjs';
 
 const ENTITIES = { '&amp;': '&', '&quot;': '"', '&#x27;': "'", '&#39;': "'", '&#x2f;': '/', '&lt;': '<', '&gt;': '>' };
 const plain = (text) => text.replace(/&(amp|quot|#x27|#39|#x2f|lt|gt);/g, (entity) => ENTITIES[entity]);
+const FORM = /<form[^>]*method="post"[\s\S]*?<\/form>/i;
 const attribute = (tag, name) => {
   const found = new RegExp(`\\s${name}="([^"]*)"`).exec(tag);
   return found ? plain(found[1]) : null;
@@ -33,29 +34,41 @@ export class FormBrowser {
   #keep(line) {
     const [pair, ...attributes] = line.split(';');
     const [name, ...value] = pair.split('=');
-    const gone = attributes.some((one) => /^\s*max-age=0/i.test(one));
+    const gone = attributes.some((one) => /^\s*(max-age=0|expires=Thu, 01 Jan 1970)/i.test(one));
     if (gone) this.#cookies.delete(name.trim());
     else this.#cookies.set(name.trim(), value.join('='));
   }
 
-  /** Sends the page's form with its hidden fields and these values. */
-  async submit(values) {
-    const form = /<form[^>]*method="post"[\s\S]*?<\/form>/i.exec(this.html)?.[0];
+  /** Sends the page's form as it stands, with these values where it has such a field, by its first button. */
+  async submit(values = {}) {
+    const form = FORM.exec(this.html)?.[0];
     check(form, `${this.url} (${this.status}) has no form: ${this.html.slice(0, 300)}`);
     const body = new URLSearchParams();
-    for (const [tag] of form.matchAll(/<input[^>]*type="hidden"[^>]*>/g)) body.set(attribute(tag, 'name'), attribute(tag, 'value') ?? '');
-    for (const [name, value] of Object.entries(values)) body.set(name, value);
+    for (const [tag] of form.matchAll(/<input[^>]*>/g)) {
+      const name = attribute(tag, 'name');
+      if (name && (!/type="(checkbox|radio)"/.test(tag) || / checked/.test(tag))) body.append(name, values[name] ?? attribute(tag, 'value') ?? '');
+    }
+    const button = /<button[^>]*\sname="[^>]*>/.exec(form)?.[0];
+    if (button) body.append(attribute(button, 'name'), attribute(button, 'value') ?? '');
     const target = new URL(attribute(/<form[^>]*>/.exec(form)[0], 'action') ?? this.url, this.url);
-    return this.open(target, { method: 'POST', body, headers: { Origin: origin } });
+    const init = { method: 'POST', body, headers: { Origin: origin } };
+    // An answer by response_mode=form_post: the form that leads back to the client.
+    return target.origin === origin ? this.open(target, init) : new Request(target, { method: 'POST', body });
+  }
+
+  /** Sends form after form, until one leads away or none is left; answers where to, or null. */
+  async goOn(values) {
+    for (let forms = 0; forms < 8 && FORM.test(this.html); forms += 1) {
+      const left = await this.submit(values);
+      if (left) return left;
+    }
+    return null;
   }
 
   /** Opens an authorisation address and signs in where that is asked; answers the address that leads away. */
   async authorize(url, email, password) {
-    const left = await this.open(url);
-    if (left) return left;
-    check(new URL(this.url).pathname === '/sign-in', `neither signed in nor asked to: ${this.url} (${this.status})`);
-    const after = await this.submit({ email, password });
-    check(after, `the sign-in ended at ${this.url} (${this.status})`);
-    return after;
+    const left = (await this.open(url)) ?? (await this.goOn({ email, login: email, password }));
+    check(left, `the sign-in ended at ${this.url} (${this.status}): ${this.html.slice(0, 300)}`);
+    return left;
   }
 }

@@ -15,6 +15,8 @@ function needed(name) {
 
 const ready = JSON.parse(readFileSync(needed('HITAJI_READY'), 'utf8'));
 export const origin = ready.address;
+/** Whether this is our platform, and not the provider that the scripts are tried on first. */
+export const ours = ready.kind !== 'reference';
 
 export class Unmet extends Error {}
 export function check(holds, message) {
@@ -30,7 +32,7 @@ export async function refused(what, work, as) {
   try {
     await work();
   } catch (error) {
-    check(as(error), `${what} was refused otherwise than it should be: ${error.stack ?? error}`);
+    check(as(error), `${what} was refused otherwise than it should be: ${error.error ?? ''} ${error.error_description ?? ''} ${error.stack ?? error}`);
     return error;
   }
   throw new Unmet(`${what} was not refused`);
@@ -54,17 +56,21 @@ export async function until(what, ask, patience_ms = PATIENCE_MS) {
   }
 }
 
-/** Runs a script's steps one after the other, says how long each took, and ends the process with the outcome. */
+/**
+ * Runs a script's steps one after the other, says how long each took, and ends the process with the outcome. A step
+ * that had nothing to do answers why.
+ */
 export async function steps(all, { onFailure, always } = {}) {
   let failed = false;
   for (const [name, work] of Object.entries(all)) {
     const began = performance.now();
     try {
-      await withinPatience(work());
-      console.log(`ok      ${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${name}`);
+      const idle = await withinPatience(work());
+      const took = `ok      ${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s`;
+      console.log(idle ? `${idle}: ${name}` : `${took}  ${name}`);
     } catch (error) {
       failed = true;
-      console.log(`FAILED  ${name}\n${error.stack}`);
+      console.log(`FAILED  ${name}\n${error.error ?? ''} ${error.error_description ?? ''} ${error.stack}`);
       await onFailure?.(name);
       break;
     }
@@ -109,13 +115,13 @@ export async function api(token, path, { method = 'GET', body, headers = {}, typ
   return { status: response.status, body: text ? JSON.parse(text) : null, headers: response.headers };
 }
 
-/** An organisation with its owner, by the public address for scripts. */
-export async function signUp(organisation, email, password) {
+/** An organisation with its owner, by the public address for scripts; with this id, where one is given. */
+export async function signUp(organisation, email, password, organisation_id) {
   const response = await fetch(`${origin}/identity/v1/sign-ups`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({
-      organisation, email, password, name: 'Wanjiku Kamau', country: 'KE', currency: 'KES', time_zone: 'Africa/Nairobi', products: ['school'],
+      organisation_id, organisation, email, password, name: 'Wanjiku Kamau', country: 'KE', currency: 'KES', time_zone: 'Africa/Nairobi', products: ['school'],
     }),
   });
   const body = await response.json();

@@ -1,4 +1,8 @@
-//! Clients that nobody here wrote, in Node and Python, against `hitaji up` as people start it.
+//! Clients that nobody here wrote, in Node, Python and Apache, against `hitaji up` as people start it.
+//!
+//! Those that speak OpenID Connect run against npm `oidc-provider` first, a certified provider with the same clients:
+//! what fails there is the script's fault, and what fails only here is ours.
+use crate::process::free_port;
 use chrono::TimeDelta;
 use hitaji_testkit::{TestApp, at};
 use serde_json::json;
@@ -12,11 +16,15 @@ use tokio::process;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hitaji");
 const READY_WITHIN: Duration = Duration::from_secs(120);
+/// The applications that the scripts are.
+const CLIENTS: &str = "clients.toml";
 
 /// A platform of its own with its private PostgreSQL and mail page, in a folder that goes away with it.
 pub struct Up {
     child: Child,
     folder: TempDir,
+    /// Where scripts listen that the platform calls or leads to.
+    client_port: u16,
 }
 
 impl Up {
@@ -29,28 +37,21 @@ impl Up {
         // PostgreSQL, which never runs as root, must be able to pass through.
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o711);
         let folder = tempfile::Builder::new().permissions(permissions).tempdir().expect("a folder");
+        let client_port = free_port();
+        let clients = fs::read_to_string(scripts().join(CLIENTS)).expect("clients");
+        let config = folder.path().join("clients.toml");
+        fs::write(&config, clients.replace("{port}", &client_port.to_string())).expect("a configuration");
         let mut command = Command::new(BINARY);
-        command.arg("--config").arg(scripts().join("clients.toml")).arg("--data-dir").arg(folder.path().join("data"));
+        command.arg("--config").arg(config).arg("--data-dir").arg(folder.path().join("data"));
         command
-            .args(["up", "--port", &crate::process::free_port().to_string(), "--ready-file"])
+            .args(["up", "--port", &free_port().to_string(), "--ready-file"])
             .arg(folder.path().join("ready.json"))
             .args(arguments)
             .envs(settings.iter().copied());
         let log = fs::File::create(folder.path().join("log")).expect("a log");
-        let child = command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary starts");
-        let mut up = Up { child, folder };
-        up.wait_until_ready().await;
-        up
-    }
-
-    async fn wait_until_ready(&mut self) {
-        let (ready, deadline) = (self.folder.path().join("ready.json"), Instant::now() + READY_WITHIN);
-        let mut looks = tokio::time::interval(Duration::from_millis(20));
-        while !ready.exists() {
-            let ended = self.child.try_wait().expect("a child");
-            assert!(ended.is_none() && Instant::now() < deadline, "hitaji up did not become ready:\n{}", self.log());
-            looks.tick().await;
-        }
+        let mut child = command.stdin(Stdio::null()).stderr(log).spawn().expect("the binary starts");
+        wait_until_ready(&mut child, folder.path()).await;
+        Up { child, folder, client_port }
     }
 
     /// What the ready file says.
@@ -59,25 +60,9 @@ impl Up {
         serde_json::from_slice(&text).expect("JSON")
     }
 
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
     /// Runs a script against it; fails with what the script said.
     pub async fn run(&self, program: &Path, script: &str) {
-        let done = process::Command::new(program)
-            .arg(scripts().join(script))
-            .env("HITAJI_READY", self.folder.path().join("ready.json"))
-            .env("HITAJI_BIN", BINARY)
-            .env("HITAJI_DATA_DIR", self.folder.path().join("data"))
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .expect("the script starts");
-        let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        assert!(done.status.success(), "{script}: {}\n{said}\nThe platform's log:\n{}", done.status, self.log());
-        eprintln!("{said}");
+        run(program, script, self.folder.path(), self.client_port).await;
     }
 }
 
@@ -90,6 +75,80 @@ impl Drop for Up {
             let _ = self.child.wait();
         }
     }
+}
+
+/// npm `oidc-provider`, on a free port, with the clients of `clients-full.toml`.
+struct Reference {
+    child: Child,
+    folder: TempDir,
+    client_port: u16,
+}
+
+impl Reference {
+    async fn start() -> Reference {
+        let (folder, client_port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let log = fs::File::create(folder.path().join("log")).expect("a log");
+        let mut child = Command::new(node())
+            .arg(scripts().join("reference-op.mjs"))
+            .arg(folder.path().join("ready.json"))
+            .arg(client_port.to_string())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .expect("node starts");
+        wait_until_ready(&mut child, folder.path()).await;
+        Reference { child, folder, client_port }
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn at_both(program: &Path, script: &str) {
+    let reference = Reference::start().await;
+    run(program, script, reference.folder.path(), reference.client_port).await;
+    drop(reference);
+    Up::start().await.run(program, script).await;
+}
+
+/// Waits for the ready file in its folder.
+async fn wait_until_ready(child: &mut Child, folder: &Path) {
+    let (ready, deadline) = (folder.join("ready.json"), Instant::now() + READY_WITHIN);
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    while !ready.exists() {
+        let ended = child.try_wait().expect("a child");
+        assert!(ended.is_none() && Instant::now() < deadline, "the provider did not become ready:\n{}", log(folder));
+        looks.tick().await;
+    }
+}
+
+fn log(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+/// Runs a script against the provider of this folder; fails with what the script said.
+async fn run(program: &Path, script: &str, folder: &Path, client_port: u16) {
+    let done = process::Command::new(program)
+        .arg(scripts().join(script))
+        .env("HITAJI_READY", folder.join("ready.json"))
+        .env("HITAJI_CLIENT_PORT", client_port.to_string())
+        .env("HITAJI_BIN", BINARY)
+        .env("HITAJI_DATA_DIR", folder.join("data"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("the script starts");
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{script}: {}\n{said}\nThe provider's log:\n{}", done.status, log(folder));
+    eprintln!("{said}");
 }
 
 fn scripts() -> PathBuf {
@@ -110,26 +169,39 @@ pub fn node() -> PathBuf {
     node
 }
 
-/// Python with Authlib: $PYTHON, else the one that ./dev made, else the PATH's.
+/// Python with the clients: $PYTHON, else the one that ./dev made, else the PATH's.
 fn python() -> PathBuf {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.dev/venv/bin/python");
     let named = env::var_os("PYTHON").map(PathBuf::from);
     let python = named.unwrap_or_else(|| if made.exists() { made } else { "python3".into() });
-    let complete = answers(&python, &["-c", "import authlib, joserfc, requests"]);
-    assert!(complete, "{} has no Authlib: run `./dev test`, or set PYTHON", python.display());
+    let complete = answers(&python, &["-c", "import authlib, joserfc, requests, requests_oauth2client"]);
+    assert!(complete, "{} lacks the test clients: run `./dev test`, or set PYTHON", python.display());
     python
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn npm_openid_client_signs_in_refreshes_and_signs_out() {
-    let node = node();
-    Up::start().await.run(&node, "openid.mjs").await;
+async fn npm_openid_client_does_all_that_an_application_can_ask() {
+    at_both(&node(), "openid.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_oidc_client_ts_signs_in_as_a_browser_application() {
+    at_both(&node(), "oidc-client-ts.mjs").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pypi_authlib_signs_in_and_checks_every_token() {
-    let python = python();
-    Up::start().await.run(&python, "authlib_client.py").await;
+    at_both(&python(), "authlib_client.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pypi_requests_oauth2client_gets_tokens_in_every_way() {
+    at_both(&python(), "requests_oauth2client_client.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apache_mod_auth_openidc_guards_pages_and_an_api() {
+    at_both(&python(), "mod_auth_openidc.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

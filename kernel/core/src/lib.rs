@@ -6,6 +6,7 @@ pub mod event;
 pub mod id;
 pub mod money;
 pub mod permission;
+pub mod phone;
 pub mod resource;
 
 pub use clock::Clock;
@@ -15,3 +16,4 @@ pub use event::{CloudEvent, Event};
 pub use id::{AccountId, TenantId, new_id};
 pub use money::Money;
 pub use permission::{Permission, PermissionSet, RoleTemplate, is_operators};
+pub use phone::normal_phone;

@@ -31,7 +31,7 @@ pub(crate) async fn create(
     Body(body): Body<Map<String, Value>>,
 ) -> Result<Answer, Problem> {
     let def = declared.def;
-    let values = body::check(def, body, true)?;
+    let values = body::check(def, body, true, &ctx.tenant().country)?;
     let id = values.id.unwrap_or_else(new_id);
     let mut tx = ctx.tx().await?;
     let made = insert(def, id, &values).query().execute(&mut *tx).await.map_err(|error| refused(def, error.into()))?;
@@ -79,7 +79,7 @@ pub(crate) async fn update(
 ) -> Result<Answer, Problem> {
     let def = declared.def;
     let wanted = wanted_version(def, &ctx)?;
-    let values = body::check(def, body, false)?;
+    let values = body::check(def, body, false, &ctx.tenant().country)?;
     let mut tx = ctx.tx().await?;
     let found = fetch(catalogue, declared, &ctx, &mut tx, id, " for update of r").await?;
     let (before, version) = found.ok_or_else(Problem::not_found)?;

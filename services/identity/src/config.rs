@@ -6,13 +6,24 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 /// Where mail goes, how fast anybody may try, and which applications may ask for tokens.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// `smtp://host:port`, or `smtps://user:password@host:port`.
     pub smtp_url: String,
     /// The sender of invitations and links: `Hitaji <no-reply@example.org>`.
     pub mail_from: String,
+    /// Where texts to phones go: `africastalking:<address>` of an Africa's Talking account, `mail:` to have them as mails to
+    /// `<number>@sms.localhost` in development, or nothing: then nobody signs in by phone.
+    pub texts_url: String,
+    /// Of that account.
+    pub texts_username: String,
+    /// The environment variable that holds its API key.
+    pub texts_key_env: String,
+    /// The key itself, for tests.
+    pub texts_key: Option<String>,
+    /// A short code or sender id; the gateway's own where empty.
+    pub texts_sender: String,
     /// Attempts to sign in, to reset or to take an invitation, from one network address.
     pub attempts_per_address_per_minute: u32,
     /// The same from a whole network: IPv4 /24, IPv6 /48.
@@ -38,12 +49,17 @@ impl Default for Settings {
         Settings {
             smtp_url: "smtp://127.0.0.1:1025".into(),
             mail_from: "Hitaji <no-reply@hitaji.localhost>".into(),
+            texts_url: String::new(),
+            texts_username: String::new(),
+            texts_key_env: "HITAJI_TEXTS_KEY".into(),
+            texts_key: None,
+            texts_sender: String::new(),
             attempts_per_address_per_minute: 60,
             attempts_per_network_per_minute: 600,
             sign_ups_per_address_per_minute: 60,
             sign_ups_per_network_per_minute: 300,
-            codes_per_address_per_minute: 30,
-            codes_per_network_per_minute: 150,
+            codes_per_address_per_minute: 60,
+            codes_per_network_per_minute: 300,
             codes_per_recipient_per_hour: 6,
             token_requests_per_address_per_second: 200,
             refresh_repeat_window_s: 10,
@@ -101,6 +117,13 @@ impl std::fmt::Debug for ConfiguredClient {
 }
 
 impl Settings {
+    /// The API key of the account that texts are sent by.
+    pub fn texts_key(&self) -> Result<String, String> {
+        let variable = &self.texts_key_env;
+        let missing = |_| format!("{variable} is not set; identity.texts_url needs the API key there");
+        self.texts_key.clone().map_or_else(|| std::env::var(variable).map_err(missing), Ok)
+    }
+
     /// Our own web clients and the configured ones; the reason where one cannot be.
     pub fn clients(&self, origin: &str) -> Result<Vec<Client>, String> {
         let mut clients = vec![Client::web(origin), Client::console(origin)];

@@ -1,11 +1,13 @@
 //! Consumers of events: the mails with secret links, warnings to owners, and organisations that are erased.
+mod texts;
+
 use crate::config::Settings;
 use crate::domain::link::{self, LinkKind};
 use crate::http::provider::Provider;
 use crate::pages;
 use crate::store::{account, event, invitation, organisation, reset};
 use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
-use hitaji_contracts::identity::{InvitationSent, PasswordResetRequested};
+use hitaji_contracts::identity::{CodeSent, InvitationSent, PasswordResetRequested};
 use hitaji_contracts::tenancy::{OrganisationErasing, QuotaWarned};
 use hitaji_core::{Event as _, TenantId};
 use hitaji_db::Home;
@@ -13,6 +15,8 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use minijinja::context;
 use std::time::Duration;
+
+pub use texts::Texts;
 
 pub const CONSUMERS: &[Consumer] = &[
     Consumer {
@@ -23,6 +27,15 @@ pub const CONSUMERS: &[Consumer] = &[
         source_home: Home::Control,
         home: Home::Control,
         handle: |delivery| -> Handled<'_> { Box::pin(send_mail(delivery)) },
+    },
+    Consumer {
+        name: "identity.texts",
+        service: "identity",
+        source: "identity",
+        types: &[CodeSent::TYPE],
+        source_home: Home::Control,
+        home: Home::Control,
+        handle: |delivery| -> Handled<'_> { Box::pin(texts::send_code(delivery)) },
     },
     Consumer {
         name: "identity.quota_mail",

@@ -72,6 +72,12 @@ const MIGRATIONS: &[Migration] = &[
         version: 10,
         sql: include_str!("../migrations/0010_events.sql"),
     },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 12,
+        sql: include_str!("../migrations/0012_phone.sql"),
+    },
 ];
 
 pub fn service() -> Service {

@@ -151,6 +151,7 @@ const fn migration(version: i32, sql: &'static str) -> Migration {
 const MIGRATIONS: &[Migration] = &[
     migration(1, include_str!("../migrations/0001_school.sql")),
     migration(2, include_str!("../migrations/0002_sort_indexes.sql")),
+    migration(3, include_str!("../migrations/0003_phones.sql")),
 ];
 
 pub fn service() -> Service {

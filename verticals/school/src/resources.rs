@@ -67,7 +67,8 @@ fn households(ctx: &Ctx) -> Reach {
         ctx,
         "r.id in (select s.household_id from school.student s join school.pupil_of_teacher p on p.student_id = s.id
                   where p.account_id = {subject} and p.starts_on <= {today} and (p.ends_on is null or p.ends_on > {today}))
-         or r.id in (select g.household_id from school.guardian g join school.member m on lower(g.email) = m.email
+         or r.id in (select g.household_id from school.guardian g join school.member m
+                     on lower(g.email) = m.email or g.phone = m.phone
                      where m.account_id = {subject})",
     )
 }
@@ -77,7 +78,8 @@ fn guardians(ctx: &Ctx) -> Reach {
         ctx,
         "r.id in (select l.guardian_id from school.guardian_link l join school.pupil_of_teacher p on p.student_id = l.student_id
                   where p.account_id = {subject} and p.starts_on <= {today} and (p.ends_on is null or p.ends_on > {today}))
-         or lower(r.email) = (select m.email from school.member m where m.account_id = {subject})",
+         or lower(r.email) = (select m.email from school.member m where m.account_id = {subject})
+         or r.phone = (select m.phone from school.member m where m.account_id = {subject})",
     )
 }
 

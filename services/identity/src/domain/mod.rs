@@ -3,6 +3,7 @@ pub mod account;
 pub mod assurance;
 pub mod client;
 pub mod link;
+pub mod one_time_code;
 pub mod operator;
 pub mod pkce;
 pub mod place;

@@ -24,6 +24,8 @@ pub enum Action {
     SignOut,
     /// Too many wrong tries: the next has to wait.
     LockOut,
+    /// A text with a code to sign in by; refused where the number is nobody's.
+    CodeSent,
     PasswordResetRequest,
     PasswordReset,
     InvitationAccepted,
@@ -39,11 +41,12 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 13] = [
+    pub const ALL: [Action; 14] = [
         Action::SignIn,
         Action::SignUp,
         Action::SignOut,
         Action::LockOut,
+        Action::CodeSent,
         Action::PasswordResetRequest,
         Action::PasswordReset,
         Action::InvitationAccepted,
@@ -61,6 +64,7 @@ impl Action {
             Action::SignUp => "sign_up",
             Action::SignOut => "sign_out",
             Action::LockOut => "lock_out",
+            Action::CodeSent => "code_sent",
             Action::PasswordResetRequest => "password_reset_request",
             Action::PasswordReset => "password_reset",
             Action::InvitationAccepted => "invitation_accepted",

@@ -1,7 +1,8 @@
 //! Where a person belongs just now: current memberships of organisations that are active.
 use crate::http::provider::Provider;
+use crate::store::account;
 use crate::store::organisation::{self, Membership};
-use hitaji_contracts::identity::MembershipStarted;
+use hitaji_contracts::identity::{MembershipChanged, MembershipStarted};
 use hitaji_core::{AccountId, PermissionSet, TenantId, new_id};
 use hitaji_db::{DbError, Plan, Tenant, TenantState, Tx};
 use hitaji_web::{PlatformCtx, Problem, Quota, plan_limit};
@@ -119,6 +120,24 @@ pub fn announce(tx: &mut Tx, joining: &Joining<'_>) {
         roles: joining.roles.to_vec(),
     };
     tx.emit(joining.account_id, &event);
+}
+
+/// Tells everyone where the person belongs that their name or address changed.
+pub async fn announce_change(tx: &mut Tx, account_id: Uuid) -> Result<(), Problem> {
+    let Some(account) = account::find(tx, account_id).await? else { return Ok(()) };
+    for membership in organisation::memberships(tx, account_id).await?.into_iter().filter(|membership| membership.ready)
+    {
+        let event = MembershipChanged {
+            tenant_id: TenantId(membership.organisation_id),
+            account_id: AccountId(account_id),
+            email: account.email.clone().unwrap_or_default(),
+            phone: account.phone.clone(),
+            name: account.name.clone(),
+            roles: membership.roles,
+        };
+        tx.emit(account_id, &event);
+    }
+    Ok(())
 }
 
 async fn active(ctx: &PlatformCtx, organisation_id: Uuid) -> Result<Option<Arc<Tenant>>, Problem> {

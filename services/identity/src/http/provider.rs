@@ -2,7 +2,7 @@
 use crate::config::Settings;
 use crate::domain::client::Client;
 use crate::domain::scope::{Catalogue, Known};
-use crate::events::Mailer;
+use crate::events::{Mailer, Texts};
 use crate::http::keys::Keys;
 use crate::http::passwords::Passwords;
 use crate::http::throttle::Throttle;
@@ -28,6 +28,8 @@ pub struct Provider {
     pub throttle: Throttle,
     pub pages: Pages,
     pub mailer: Mailer,
+    /// How texts reach phones; none where they do not.
+    pub texts: Option<Texts>,
     pub master: MasterKey,
     pub databases: Databases,
     /// The issuer: the public address without a trailing slash.
@@ -54,6 +56,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         throttle: Throttle::new(&settings),
         pages: Pages::new()?,
         mailer: Mailer::new(&settings)?,
+        texts: Texts::new(&settings)?,
         master: setup.databases.master().clone(),
         databases: setup.databases.clone(),
         origin: setup.origin.to_owned(),

@@ -20,6 +20,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("mail.txt", include_str!("mail.txt")),
     ("message.html", include_str!("message.html")),
     ("organisations.html", include_str!("organisations.html")),
+    ("phone.html", include_str!("phone.html")),
+    ("phone_code.html", include_str!("phone_code.html")),
     ("reset_password.html", include_str!("reset_password.html")),
     ("reset_sent.html", include_str!("reset_sent.html")),
     ("sign_in.html", include_str!("sign_in.html")),

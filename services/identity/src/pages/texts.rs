@@ -3,6 +3,7 @@ mod frame;
 mod invitation;
 mod mail;
 mod password;
+mod phone;
 mod sign_in;
 mod sign_up;
 
@@ -10,7 +11,7 @@ mod sign_up;
 type Text = (&'static str, &'static str, &'static str, &'static str);
 
 const AREAS: &[&[Text]] =
-    &[frame::TEXTS, invitation::TEXTS, mail::TEXTS, password::TEXTS, sign_in::TEXTS, sign_up::TEXTS];
+    &[frame::TEXTS, invitation::TEXTS, mail::TEXTS, password::TEXTS, phone::TEXTS, sign_in::TEXTS, sign_up::TEXTS];
 
 /// Languages by their tags, with their own names.
 pub const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("sw", "Kiswahili"), ("fr", "Français")];

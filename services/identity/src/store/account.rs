@@ -64,6 +64,39 @@ pub async fn find_by_email(conn: &mut PgConnection, email: &str) -> Result<Optio
     .await?)
 }
 
+/// `phone` is in E.164 form.
+pub async fn find_by_phone(conn: &mut PgConnection, phone: &str) -> Result<Option<Account>, DbError> {
+    Ok(sqlx::query_as(
+        "select id, email, email_verified_at, phone, phone_verified_at, name, locale, password_hash, disabled_at
+         from identity.account where phone = $1",
+    )
+    .bind(phone)
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// The number was proven to be this person's now. Who had it before loses it, unless it is all they sign in with: then false.
+pub async fn give_phone(conn: &mut PgConnection, id: Uuid, phone: &str, at: DateTime<Utc>) -> Result<bool, DbError> {
+    sqlx::query(
+        "update identity.account set phone = null, phone_verified_at = null, version = version + 1
+         where phone = $1 and id <> $2 and email is not null",
+    )
+    .bind(phone)
+    .bind(id)
+    .execute(&mut *conn)
+    .await?;
+    let given = sqlx::query(
+        "update identity.account set phone = $2, phone_verified_at = $3, version = version + 1
+         where id = $1 and not exists (select from identity.account where phone = $2 and id <> $1)",
+    )
+    .bind(id)
+    .bind(phone)
+    .bind(at)
+    .execute(conn)
+    .await?;
+    Ok(given.rows_affected() == 1)
+}
+
 /// False when the address or the phone number is taken.
 pub async fn insert(conn: &mut PgConnection, new: &Account, at: DateTime<Utc>) -> Result<bool, DbError> {
     let inserted = sqlx::query(

@@ -75,35 +75,42 @@ pub async fn insert(conn: &mut PgConnection, new: &NewEvent<'_>) -> Result<(), D
     Ok(())
 }
 
-const LIST: &str = "select e.id, e.at, e.action, e.outcome, e.account_id, a.name, a.email, e.client_id,
+const OF_ORGANISATION: &str = "select e.id, e.at, e.action, e.outcome, e.account_id, a.name, a.email, e.client_id,
         host(e.address) as address, e.user_agent, e.detail
     from identity.event e left join identity.account a on a.id = e.account_id
-    where e.id < $1 and ($3::text[] is null or e.action = any($3)) and ($4::text is null or e.outcome = $4)
-        and ($5::text is null or e.address <<= $5::text::inet)
-        and ($6::timestamptz is null or e.at >= $6) and ($7::timestamptz is null or e.at < $7)";
+    where e.organisation_id = $1 and ($2::uuid is null or e.account_id = $2) and e.id < $3
+        and ($4::text[] is null or e.action = any($4)) and ($5::text is null or e.outcome = $5)
+        and ($6::text is null or e.address <<= $6::text::inet)
+        and ($7::timestamptz is null or e.at >= $7) and ($8::timestamptz is null or e.at < $8)
+    order by e.id desc limit $9";
 
-/// Newest first, those before `before`. Of an organisation, or else of a person in all of them.
+const OF_PERSON: &str = "select e.id, e.at, e.action, e.outcome, e.account_id, a.name, a.email, e.client_id,
+        host(e.address) as address, e.user_agent, e.detail
+    from identity.event e left join identity.account a on a.id = e.account_id
+    where $1::uuid is null and e.account_id = $2 and e.id < $3
+        and ($4::text[] is null or e.action = any($4)) and ($5::text is null or e.outcome = $5)
+        and ($6::text is null or e.address <<= $6::text::inet)
+        and ($7::timestamptz is null or e.at >= $7) and ($8::timestamptz is null or e.at < $8)
+    order by e.id desc limit $9";
+
+/// Newest first, those before `before`. Of an organisation, or else of a person in all of them: two statements, so that
+/// each has its own index.
 pub async fn list(
     conn: &mut PgConnection,
     wanted: &Wanted<'_>,
     before: Uuid,
     limit: i64,
 ) -> Result<Vec<Event>, DbError> {
-    // Two statements, so that each has its own index.
-    let whose = match wanted.organisation_id {
-        Some(_) => "e.organisation_id = $8 and ($2::uuid is null or e.account_id = $2)",
-        None => "e.account_id = $2 and $8::uuid is null",
-    };
-    let sql = format!("{LIST} and {whose} order by e.id desc limit $9");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
-        .bind(before)
+    let statement = if wanted.organisation_id.is_some() { OF_ORGANISATION } else { OF_PERSON };
+    Ok(sqlx::query_as(statement)
+        .bind(wanted.organisation_id)
         .bind(wanted.account_id)
+        .bind(before)
         .bind(&wanted.actions)
         .bind(wanted.outcome)
         .bind(wanted.address)
         .bind(wanted.from)
         .bind(wanted.to)
-        .bind(wanted.organisation_id)
         .bind(limit)
         .fetch_all(conn)
         .await?)

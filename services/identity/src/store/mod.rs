@@ -4,6 +4,7 @@ pub mod client;
 pub mod event;
 pub mod grant;
 pub mod invitation;
+pub mod one_time_code;
 pub mod operator;
 pub mod organisation;
 pub mod reset;

@@ -12,6 +12,7 @@ mod limits;
 mod logout;
 mod operators;
 mod pages;
+mod phone;
 mod refresh;
 mod reset;
 mod token;

@@ -1,6 +1,6 @@
 //! A class list: CSV of pupils with their guardians, read and checked row by row, nothing written.
 use chrono::NaiveDate;
-use hitaji_core::FieldError;
+use hitaji_core::{FieldError, normal_phone};
 use std::collections::BTreeMap;
 
 pub const MAX_ROWS: usize = 5_000;
@@ -132,8 +132,8 @@ fn check_columns(columns: &[String]) -> Result<(), FieldError> {
     }
 }
 
-/// Checks one row; all that is wrong with it at once.
-pub fn check(values: &Values, today: NaiveDate) -> Result<Row, Vec<FieldError>> {
+/// Checks one row; all that is wrong with it at once. `country` is where phone numbers without calling code are of.
+pub fn check(values: &Values, today: NaiveDate, country: &str) -> Result<Row, Vec<FieldError>> {
     let mut errors = Vec::new();
     let mut text = |column: &'static str, limit: usize| {
         let value = values.get(column).map(|value| value.trim().to_owned()).unwrap_or_default();
@@ -151,8 +151,10 @@ pub fn check(values: &Values, today: NaiveDate) -> Result<Row, Vec<FieldError>> 
     let stream = text("stream", 40);
     let date_of_birth = check_birth(values, today, &mut errors);
     let sex = check_sex(values, &mut errors);
-    let guardians =
-        ["guardian1", "guardian2"].iter().filter_map(|prefix| check_guardian(values, prefix, &mut errors)).collect();
+    let guardians = ["guardian1", "guardian2"]
+        .iter()
+        .filter_map(|prefix| check_guardian(values, prefix, country, &mut errors))
+        .collect();
     if errors.is_empty() {
         Ok(Row { admission_number, first_name, last_name, date_of_birth, sex, year_group, stream, guardians })
     } else {
@@ -193,7 +195,7 @@ fn check_sex(values: &Values, errors: &mut Vec<FieldError>) -> Option<&'static s
     }
 }
 
-fn check_guardian(values: &Values, prefix: &str, errors: &mut Vec<FieldError>) -> Option<Guardian> {
+fn check_guardian(values: &Values, prefix: &str, country: &str, errors: &mut Vec<FieldError>) -> Option<Guardian> {
     let column = |name: &str| format!("{prefix}_{name}");
     let value = |name: &str| given(values, &column(name));
     let mut refuse = |name: &str, code: &'static str, message: &str| {
@@ -209,7 +211,7 @@ fn check_guardian(values: &Values, prefix: &str, errors: &mut Vec<FieldError>) -
         refuse("name", "too_long", "At most 120 characters.");
     }
     let phone = value("phone").and_then(|text| {
-        let phone = normal_phone(text);
+        let phone = normal_phone(text, country);
         if phone.is_none() {
             refuse("phone", "malformed", "Write the number as +254712345678 or 0712345678.");
         }
@@ -242,21 +244,6 @@ fn check_guardian(values: &Values, prefix: &str, errors: &mut Vec<FieldError>) -
     Some(Guardian { name: name.to_owned(), phone, email, relation, sms_consent })
 }
 
-/// Kenyan numbers in international form; others as they are, in digits. ITU-T E.164: at most 15 digits.
-fn normal_phone(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.')).collect();
-    let bare = digits.strip_prefix('+').unwrap_or(&digits);
-    if !bare.bytes().all(|byte| byte.is_ascii_digit()) || !(7..=15).contains(&bare.len()) {
-        return None;
-    }
-    Some(match bare.strip_prefix('0') {
-        Some(local) if local.len() == 9 => format!("+254{local}"),
-        _ if digits.starts_with('+') || bare.len() > 10 => format!("+{bare}"),
-        _ if bare.len() == 9 => format!("+254{bare}"),
-        _ => bare.to_owned(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,8 +260,9 @@ mod tests {
 
     #[test]
     fn a_good_row_is_normalised() {
-        let row = check(&rows("A1, Amina ,Otieno,27/03/2014,F,7,7 East,Grace Otieno,0712 345 678,yes\n")[0], today())
-            .unwrap();
+        let row =
+            check(&rows("A1, Amina ,Otieno,27/03/2014,F,7,7 East,Grace Otieno,0712 345 678,yes\n")[0], today(), "KE")
+                .unwrap();
         assert_eq!(row.date_of_birth.unwrap().to_string(), "2014-03-27");
         assert_eq!((row.sex, row.first_name.as_str()), (Some("female"), "Amina"));
         assert_eq!(row.guardians[0].phone.as_deref(), Some("+254712345678"));
@@ -283,7 +271,7 @@ mod tests {
 
     #[test]
     fn every_error_of_a_row_is_named() {
-        let errors = check(&rows(",A,,2027-01-01,x,7,7 East,,12,maybe\n")[0], today()).unwrap_err();
+        let errors = check(&rows(",A,,2027-01-01,x,7,7 East,,12,maybe\n")[0], today(), "KE").unwrap_err();
         let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_ref()).collect();
         assert_eq!(pointers, ["/admission_number", "/last_name", "/date_of_birth", "/sex", "/guardian1_name"]);
     }

@@ -96,7 +96,7 @@ pub async fn upload(ctx: Ctx, Params(params): Params<UploadParams>, upload: Uplo
         let admission = values.get("admission_number").map(|text| text.trim().to_owned()).unwrap_or_default();
         let repeats = seen.get(&admission).copied().filter(|_| !admission.is_empty());
         seen.entry(admission).or_insert(row_number);
-        checked.push(check(row_number, values, &known, repeats, ctx.business_date()));
+        checked.push(check(&ctx, row_number, values, &known, repeats));
     }
     let id = new_id();
     store::insert_import(&mut tx, id, params.file_name.as_deref(), &columns, ctx.subject().0, ctx.now()).await?;
@@ -155,7 +155,7 @@ pub async fn correct(
     let admission = values.get("admission_number").map(|text| text.trim().to_owned()).unwrap_or_default();
     let repeats = store::same_admission(&mut tx, id, row_number, &admission).await?.filter(|_| !admission.is_empty());
     let known = store::known_pupils(&mut tx, &[&admission], ctx.business_date()).await?;
-    let row = check(row_number, values, &known, repeats, ctx.business_date());
+    let row = check(&ctx, row_number, values, &known, repeats);
     let out =
         RowOut { row_number, action: row.action.to_owned(), values: row.values.clone(), errors: row.errors.clone() };
     store::put_rows(&mut tx, id, &[row]).await?;
@@ -268,13 +268,13 @@ fn patched(mut values: Values, patch: Map<String, Value>) -> Result<Values, Prob
 
 /// Checks a row by itself, against the others of the file and against what is stored.
 fn check(
+    ctx: &Ctx,
     row_number: i32,
     values: Values,
     known: &HashMap<String, KnownPupil>,
     repeats: Option<i32>,
-    today: NaiveDate,
 ) -> NewRow {
-    let mut checked = domain::check(&values, today);
+    let mut checked = domain::check(&values, ctx.business_date(), &ctx.tenant().country);
     if let Some(other) = repeats {
         let error =
             FieldError::new("/admission_number", "repeated", format!("Row {other} has this admission number too."));
@@ -309,7 +309,7 @@ async fn valid_rows(
     let valid: Vec<Row> = stored
         .into_iter()
         .filter(|row| row.action != "invalid")
-        .filter_map(|row| domain::check(&row.values.0, ctx.business_date()).ok())
+        .filter_map(|row| domain::check(&row.values.0, ctx.business_date(), &ctx.tenant().country).ok())
         .collect();
     let invalid = total - valid.len();
     if invalid > 0 && !skip_invalid {

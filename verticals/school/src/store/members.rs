@@ -6,13 +6,15 @@ use sqlx::PgConnection;
 
 pub async fn put(conn: &mut PgConnection, member: &MembershipChanged) -> Result<(), DbError> {
     sqlx::query(
-        "insert into school.member (account_id, email, name, roles) values ($1, lower($2), $3, $4)
-         on conflict (account_id) do update set email = excluded.email, name = excluded.name, roles = excluded.roles",
+        "insert into school.member (account_id, email, name, roles, phone) values ($1, lower(nullif($2, '')), $3, $4, $5)
+         on conflict (account_id) do update
+         set email = excluded.email, name = excluded.name, roles = excluded.roles, phone = excluded.phone",
     )
     .bind(member.account_id.0)
     .bind(&member.email)
     .bind(&member.name)
     .bind(&member.roles)
+    .bind(&member.phone)
     .execute(conn)
     .await?;
     Ok(())

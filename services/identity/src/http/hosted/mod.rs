@@ -3,6 +3,7 @@ pub mod fields;
 pub mod forgotten;
 pub mod invitation;
 pub mod organisations;
+pub mod phone;
 pub mod sign_in;
 pub mod sign_up;
 
@@ -16,6 +17,12 @@ pub fn routes() -> Vec<Route> {
         Route::post("/sign-up", PAGE, sign_up::submit),
         Route::get("/sign-in", PAGE, sign_in::show),
         Route::post("/sign-in", PAGE, sign_in::submit),
+        Route::get("/sign-in/phone", PAGE, phone::show),
+        Route::post("/sign-in/phone", PAGE, phone::submit),
+        Route::get("/sign-in/phone/code", PAGE, phone::show_code),
+        Route::post("/sign-in/phone/code", PAGE, phone::submit_code),
+        Route::get("/account/phone", PAGE, phone::show_own),
+        Route::post("/account/phone", PAGE, phone::submit_own),
         Route::get("/sign-in/organisation", PAGE, organisations::show),
         Route::post("/sign-in/organisation", PAGE, organisations::submit),
         Route::get("/invitations/{token}", PAGE, invitation::show),

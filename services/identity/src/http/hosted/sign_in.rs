@@ -116,7 +116,8 @@ pub async fn leads_to(browser: &Browser, target: &str) -> Result<Option<String>,
 }
 
 async fn page(browser: &Browser, status: StatusCode, target: &str, values: Value, errors: &Errors) -> PageResult {
-    let values = context! { target => target, errors => errors.value(), ..values };
+    let phone = browser.provider.texts.is_some();
+    let values = context! { target => target, phone => phone, errors => errors.value(), ..values };
     let leads_to = leads_to(browser, target).await?;
     browser.page_for(status, "sign_in.html", values, leads_to.as_deref())
 }

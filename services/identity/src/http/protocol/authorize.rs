@@ -30,6 +30,8 @@ enum Next {
     SignIn,
     /// The person must say which organisation.
     Choose,
+    /// The person must prove more of who they are, up to this level of `domain::assurance`.
+    Prove(&'static str),
     Refuse(Refusal),
     Grant(Box<(Session, Standing)>),
 }
@@ -62,6 +64,11 @@ async fn authorize(browser: &Browser, parameters: Parameters) -> PageResult {
         }
         Next::Refuse(refusal) => back(browser, &destination, &refused(&refusal), silent),
         Next::SignIn if silent => back(browser, &destination, &refused(&login_required()), true),
+        Next::Prove(_) if silent => {
+            let refusal = Refusal::new("interaction_required", "the person must prove more of who they are");
+            back(browser, &destination, &refused(&refusal), true)
+        }
+        Next::Prove(level) => person_first(browser, &format!("/sign-in/factor?level={level}"), &parameters),
         Next::Choose if silent => {
             let refusal = Refusal::new("account_selection_required", "the person must choose an organisation");
             back(browser, &destination, &refused(&refusal), true)
@@ -87,7 +94,8 @@ fn refused(refusal: &Refusal) -> [(&'static str, &'static str); 2] {
 fn person_first(browser: &Browser, page: &str, again: &Parameters) -> PageResult {
     let target = format!("/oauth/authorize?{}", again.encode());
     let query = Parameters::default().with("continue", Some(&target)).encode();
-    browser.redirect(&format!("{page}?{query}"))
+    let glue = if page.contains('?') { '&' } else { '?' };
+    browser.redirect(&format!("{page}{glue}{query}"))
 }
 
 async fn decide(browser: &Browser, destination: &Destination, asked: &AuthorizationRequest) -> Result<Next, Problem> {
