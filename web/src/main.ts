@@ -21,7 +21,9 @@ async function start(): Promise<void> {
   // Before the sign-in, which may take long on a bad network: a register shows what waits to be sent.
   await outbox.start();
   const support = supportOfThisTab.get();
+  const cameBack = location.pathname === '/callback';
   await (support ? (await import('./console/inside')).enter(support) : session.start());
+  if (cameBack) await (await import('./auth/repeat')).repeatKept();
   await forgetOldSheets(Date.now());
   // Without the person's consent the browser may clear kept registers when the phone is full; asking costs nothing.
   await navigator.storage?.persist?.();

@@ -21,6 +21,7 @@ export const routes: Route[] = [
   { pattern: '/people', load: screen(() => import('./screens/People.svelte')) },
   { pattern: '/settings', load: screen(() => import('./screens/Settings.svelte')) },
   { pattern: '/settings/usage', load: screen(() => import('./screens/Usage.svelte')) },
+  { pattern: '/settings/sign-ins', load: screen(() => import('./screens/SignInHistory.svelte')) },
   { pattern: '/queue', load: screen(() => import('./screens/Queue.svelte')) },
 ];
 

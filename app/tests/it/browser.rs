@@ -24,3 +24,10 @@ async fn an_operator_suspends_an_organisation_and_works_in_it_by_its_consent() {
     let node = node();
     Up::start().await.run(&node, "console.mjs").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_reads_the_sign_in_history_and_signs_a_member_out_after_a_new_sign_in() {
+    need_chromium();
+    let node = node();
+    Up::start().await.run(&node, "sign-ins.mjs").await;
+}

@@ -28,6 +28,16 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "the organisation's id makes it repeatable; a stored hash would be one of a password",
     ),
     ("idempotency", "POST /tenancy/v1/exports", "has nothing in it: with the same key it is the same request"),
+    (
+        "if-match",
+        "POST /identity/v1/accounts/{id}/sign-out",
+        "an emergency: whatever the record says meanwhile, it ends",
+    ),
+    (
+        "if-match",
+        "POST /identity/v1/members/{id}/sign-out",
+        "an emergency: whatever the record says meanwhile, it ends",
+    ),
     ("if-match", "POST /tenancy/v1/operations/{id}/cancel", "work has no version: it runs or it does not"),
     (
         "if-match",

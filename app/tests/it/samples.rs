@@ -211,6 +211,17 @@ impl<'a> World<'a> {
         self.owner.post_once(&format!("{import}/apply"), &key, &json!({})).await.ok();
     }
 
+    /// A member of the organisation who is nobody else in the test: the ids of their membership and account.
+    async fn somebody(&self, serial: i64) -> (String, String) {
+        let email = format!("{}{serial}@members.example", self.marker.to_lowercase());
+        self.app.join(&self.organisation, "teacher", self.marker, &email).await;
+        let members = self.owner.get("/identity/v1/members?limit=200").await.ok();
+        let found = members["data"].as_array().into_iter().flatten().find(|member| member["email"] == email);
+        let member = found.expect("the new member");
+        let id = |name: &str| member[name].as_str().expect("an id").to_owned();
+        (id("id"), id("account_id"))
+    }
+
     fn next(&self) -> i64 {
         self.serial.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -305,6 +316,11 @@ impl<'a> World<'a> {
                 Sample { version, ..Sample::at(&path.replace("{id}", &self.invitation().await)) }
             }
             "/invitations" if operation.writes() => Sample::json(path, self.invited(serial)),
+            "/members/{id}/sign-out" | "/accounts/{id}/sign-out" => {
+                let (membership, account) = self.somebody(serial).await;
+                let id = if path.contains("/members/") { membership } else { account };
+                Sample::json(path.replace("{id}", &id), json!({"reason": format!("{marker} {serial}")}))
+            }
             "/sign-ups" => Sample::json(path, self.sign_up(serial)),
             "/organisation" if operation.writes() => Sample::json(path, json!({"name": format!("{marker} {serial}")})),
             "/attendance-registers" => Sample::json(path, self.register(serial)),

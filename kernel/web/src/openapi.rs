@@ -81,6 +81,9 @@ fn operation(service: &Service, route: &Route, path: &str, generator: &mut Schem
             operation["x-public"] = json!(reason);
         }
     }
+    if route.recent_sign_in {
+        operation["x-recent-sign-in"] = json!(true);
+    }
     if let Some((content_type, schema)) = &route.body {
         operation["requestBody"] =
             json!({"required": true, "content": {*content_type: {"schema": render(schema, generator)}}});

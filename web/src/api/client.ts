@@ -20,7 +20,13 @@ export interface Options {
 export interface Answer<T> { status: number; body: T }
 
 /** In whose name requests are sent: somebody of an organisation, or somebody who runs the platform. */
-export interface Authority { whenReady(): Promise<void>; token(): string | null; renew(): Promise<void> }
+export interface Authority {
+  whenReady(): Promise<void>;
+  token(): string | null;
+  renew(): Promise<void>;
+  /** For what asks for a fresh sign-in: leaves the page and comes back with the request sent, or resolves where the person would rather not. */
+  signInAgain?(path: string, options: Options, maxAge_s: number): Promise<void>;
+}
 
 export const request = <T>(path: string, options: Options = {}): Promise<Answer<T>> => requestAs<T>(session, path, options);
 
@@ -38,7 +44,10 @@ export async function respond(authority: Authority, path: string, options: Optio
   if (response.status === 401) {
     const refused = await problemOf(response);
     // What asks for a fresh sign-in of the person is not helped by a renewal (RFC 9470).
-    if (refused.body.max_age !== undefined) throw refused;
+    if (refused.body.max_age !== undefined) {
+      await authority.signInAgain?.(path, options, refused.body.max_age);
+      throw refused;
+    }
     // One renewal, one retry: a token may have expired while the phone slept.
     await authority.renew();
     response = await attempt(path, options, authority.token());

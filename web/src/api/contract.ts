@@ -22,6 +22,7 @@ export type Usage = With<Schemas['UsageOut'], { limits: PlanLimit[]; days: Usage
 export type Exports = With<Schemas['Exports'], { ready: Answer<Schemas['Export']>[] }>;
 export type Role = Schemas['RoleOut'];
 export type Member = Schemas['MemberOut'];
+export type SignInEvent = With<Schemas['SignInEventOut'], { outcome: 'done' | 'refused' }>;
 export type Invitation = With<Schemas['InvitationOut'], { status: 'pending' | 'accepted' | 'expired' | 'revoked' }>;
 
 export type FieldType =

@@ -1,11 +1,13 @@
 // Who is signed in, to which organisation, with what permissions; the access token stays in this module's memory.
 import { ErrorResponse, ErrorTimeout, UserManager, type User } from 'oidc-client-ts';
+import type { Options } from '../api/client';
 import { fetchWithin } from '../api/fetch-within';
 import { NetworkError, Problem } from '../api/problem';
 import type { Me } from '../api/contract';
 import { t } from '../i18n/index.svelte';
 import { router } from '../lib/router.svelte';
 import { forgetKeptPages } from '../offline/pages';
+import { again } from './again.svelte';
 import { oidcSettings } from './settings';
 import { profileStore, tokenBinding, type Profile } from './profile';
 
@@ -111,6 +113,19 @@ class Session {
       state: { returnTo: prompt ? '/' : here },
       extraQueryParams: prompt ? undefined : this.#organisationHint(),
     });
+  }
+
+  /** Asks the person to prove again who they are; the request waits in this tab until they are back. */
+  async signInAgain(path: string, options: Options, maxAge_s: number): Promise<void> {
+    // Files do not wait, and who is in an organisation by its consent has no sign-in of their own there.
+    if (this.support || options.contentType || !this.profile || !(await again.ask())) return;
+    const { method, body, ifMatch, idempotencyKey } = options;
+    const { subject, organisation } = this.profile;
+    again.keep({ path, options: { method, body, ifMatch, idempotencyKey }, subject, organisation, at: Date.now() });
+    const state = { returnTo: location.pathname + location.search };
+    const extraQueryParams = this.#organisationHint();
+    await this.#manager.signinRedirect({ prompt: 'login', max_age: maxAge_s, state, extraQueryParams });
+    await new Promise(() => undefined);
   }
 
   async signOut(): Promise<void> {

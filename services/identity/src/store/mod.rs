@@ -1,6 +1,7 @@
 //! SQL of identity, on the control database.
 pub mod account;
 pub mod client;
+pub mod event;
 pub mod grant;
 pub mod invitation;
 pub mod one_time_code;
@@ -8,4 +9,5 @@ pub mod operator;
 pub mod organisation;
 pub mod reset;
 pub mod session;
+pub mod sign_out;
 pub mod signing_key;

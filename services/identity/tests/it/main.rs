@@ -4,6 +4,8 @@
 mod authorize;
 mod browser;
 mod commands;
+mod denials;
+mod events;
 mod flow;
 mod invitations;
 mod limits;

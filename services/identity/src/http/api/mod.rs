@@ -6,6 +6,8 @@ pub mod members;
 pub mod operator_tokens;
 pub mod operators;
 pub mod roles;
+pub mod sign_in_events;
+pub mod sign_outs;
 pub mod sign_ups;
 pub mod support_tokens;
 
@@ -23,6 +25,8 @@ const MEMBER_MANAGE: Access = Access::Scope("identity.member:manage");
 pub fn routes() -> Vec<Route> {
     let mut routes = member_routes();
     routes.extend(operator_routes());
+    routes.extend(sign_in_events::routes());
+    routes.extend(sign_outs::routes());
     routes
 }
 
@@ -49,10 +53,12 @@ fn member_routes() -> Vec<Route> {
             .answers::<invitations::InvitationOut>(200),
         Route::post("/invitations", MEMBER_MANAGE, invitations::create)
             .summary("Invite a person by e-mail")
+            .recent_sign_in()
             .body::<invitations::NewInvitation>()
             .answers::<invitations::InvitationOut>(201),
         Route::post("/invitations/{id}/resend", MEMBER_MANAGE, invitations::resend)
             .summary("Send an invitation again, with a new link")
+            .recent_sign_in()
             .if_match()
             .answers::<invitations::InvitationOut>(200),
         Route::delete("/invitations/{id}", MEMBER_MANAGE, invitations::revoke)

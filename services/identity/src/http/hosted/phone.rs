@@ -3,6 +3,7 @@ use crate::domain::one_time_code::{ATTEMPTS_MAX, fits};
 use crate::domain::request::Parameters;
 use crate::http::arrival::arrive;
 use crate::http::browser::{Browser, Form, PageError, PageResult, continue_to};
+use crate::http::event::{Action, Event, note};
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::hosted::sign_in::leads_to;
 use crate::http::membership;
@@ -112,7 +113,7 @@ async fn ask(browser: &Browser, form: &Form, purpose: Purpose) -> PageResult {
     let Some(phone) = normal_phone(form.typed("phone"), HOME_COUNTRY) else {
         return number_page(browser, &target, purpose.is_own(), Some(form)).await;
     };
-    provider.throttle.address(Try::Secret, ctx.request().client_ip)?;
+    provider.throttle.send(&phone, ctx.request().client_ip)?;
     // Texts cost money, and a phone that rings all night is a harm: each further one waits longer, until one is used.
     provider.throttle.account(&format!("{phone}/text"), ctx.now())?;
     let mut tx = begin(ctx, "anonymous").await?;
@@ -137,6 +138,8 @@ async fn ask(browser: &Browser, form: &Form, purpose: Purpose) -> PageResult {
         tx.emit(new.id, &CodeSent { code_id: new.id });
     }
     audit(&mut tx, "send_code", "identity.account", account_id, json!({"purpose": new.purpose}));
+    let event = Event { refused: account_id.is_none(), ..Event::refused(Action::CodeSent, account_id) };
+    note(ctx.request(), &mut tx, event).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     let query = Parameters::default().with("code", Some(&new.id.to_string())).with("continue", Some(&target));
     browser.redirect(&format!("/sign-in/phone/code?{}", query.encode()))
@@ -161,9 +164,12 @@ async fn take(browser: &Browser, form: &Form) -> PageResult {
         Some(id) => one_time_code::attempt(&mut tx, id, ATTEMPTS_MAX, now).await?,
         None => None,
     };
+    let known = found.as_ref().and_then(|code| code.account_id);
     let right = found.filter(|code| code.account_id.is_some() && fits(&provider.master, code.id, form.typed("digits")));
     let Some(code) = right else {
         audit(&mut tx, "code_refused", "identity.account", None, json!(null));
+        let detail = json!({"amr": ["sms"]});
+        note(ctx.request(), &mut tx, Event { detail, ..Event::refused(Action::SignIn, known) }).await?;
         // The attempt stays counted.
         tx.commit(None).await.map_err(Problem::from)?;
         let mut errors = Errors::default();
