@@ -5,6 +5,7 @@ mod clients;
 mod conformance;
 mod declared;
 mod demo;
+mod denials;
 mod faults;
 mod fleet;
 mod isolation;

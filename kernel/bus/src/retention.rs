@@ -1,4 +1,5 @@
-//! What is kept for how long: delivered events and inboxes for 30 days, idempotent answers for 48 hours.
+//! What is kept for how long: delivered events and inboxes for 30 days, idempotent answers for 48 hours, denied tokens
+//! until they would have expired anyway.
 use hitaji_db::{Databases, DbError, Place};
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ const STEPS: [&str; 3] = [
                            and consumer.sequence < event.sequence)
          order by event.position limit $1))",
 ];
+
+/// Of the control database alone.
+const DENIALS: &str = "delete from directory.denial where id = any(array(
+         select id from directory.denial where until < now() - interval '1 hour' limit $1))";
 
 /// Runs for as long as the process lives; several processes may do it at once.
 pub async fn run(databases: Databases) {
@@ -45,7 +50,8 @@ async fn sweep(databases: &Databases) -> Result<(), DbError> {
 
 /// Removes what is old in one database, batch by batch.
 pub async fn clean(databases: &Databases, place: &Place) -> Result<(), DbError> {
-    for step in STEPS {
+    let own = (*place == Place::Control).then_some(DENIALS);
+    for step in STEPS.into_iter().chain(own) {
         loop {
             let mut conn = databases.place(place).await?;
             let removed = sqlx::query(step).bind(BATCH).execute(&mut *conn).await?.rows_affected();

@@ -22,6 +22,7 @@ codes! {
     InvalidCursor = "invalid_cursor", 400, "The cursor is not one that this list gave";
     IdempotencyKeyMissing = "idempotency_key_missing", 400, "This request needs an Idempotency-Key";
     Unauthenticated = "unauthenticated", 401, "Sign in first";
+    SignInTooOld = "insufficient_user_authentication", 401, "Sign in again";
     InsufficientScope = "insufficient_scope", 403, "You may not do this";
     OrganisationMismatch = "organisation_mismatch", 403, "The token is for another organisation";
     OrganisationInactive = "organisation_inactive", 403, "The organisation is not active";

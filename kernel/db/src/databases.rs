@@ -1,4 +1,5 @@
 //! The one door to databases: connections by place, and the cached directory.
+use crate::denials;
 use crate::directory::database::Placement;
 use crate::directory::{self, Tenant, TenantState};
 use crate::governor::{Conn, Governor, GovernorStats};
@@ -6,7 +7,7 @@ use crate::keys::DataKeys;
 use crate::meter::Meter;
 use crate::migrate::Migration;
 use crate::secrets::MasterKey;
-use crate::{DbError, HOME_CLUSTER, Place, roles};
+use crate::{DbError, Denylist, HOME_CLUSTER, Place, roles};
 use chrono::{DateTime, Utc};
 use hitaji_core::{Clock, TenantId, new_id};
 use serde::Deserialize;
@@ -35,7 +36,8 @@ pub struct Settings {
     pub warm: i64,
 }
 
-/// Tells the relay which databases have new events, and the journal which were written to.
+/// What a commit tells its own process at once: the relay which databases have new events, the journal which were written
+/// to, and everybody which tokens are denied.
 #[derive(Clone, Default)]
 pub struct Wake(Arc<Woken>);
 
@@ -44,6 +46,7 @@ struct Woken {
     events: Mutex<HashSet<Place>>,
     more: Notify,
     written: Mutex<HashSet<Place>>,
+    denylist: Denylist,
 }
 
 impl Wake {
@@ -63,6 +66,10 @@ impl Wake {
     /// The places that this process committed to since it was last asked.
     pub fn take_written(&self) -> HashSet<Place> {
         std::mem::take(&mut *self.0.written.lock().expect("cannot be poisoned: taking does not panic"))
+    }
+
+    pub(crate) fn denylist(&self) -> &Denylist {
+        &self.0.denylist
     }
 
     /// Waits for at least one place, and takes all there are.
@@ -363,13 +370,14 @@ impl Databases {
         self.0.clusters.write().expect("cannot be poisoned").clear();
     }
 
-    /// Follows what changes in the directory, told by PostgreSQL itself, for as long as the process lives.
+    /// Follows what changes in the directory and which tokens are denied, told by PostgreSQL itself, for as long as the
+    /// process lives.
     pub async fn follow_directory(self) {
         loop {
             if let Err(error) = self.follow_until_lost().await {
                 tracing::debug!(%error, "changes of the directory are not told just now; they are read every two seconds");
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
@@ -377,9 +385,12 @@ impl Databases {
         let options = self.0.home.clone().database(&self.0.settings.control);
         let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
-        listener.listen("hitaji_directory").await?;
+        listener.listen_all(["hitaji_directory", denials::CHANNEL]).await?;
+        // Only now: what is denied from here on is told.
+        self.read_denials().await?;
         loop {
             match listener.try_recv().await? {
+                Some(told) if told.channel() == denials::CHANNEL => self.told_of_denial(told.payload()),
                 Some(told) => {
                     if let Ok(id) = told.payload().parse() {
                         self.forget(TenantId(id));
@@ -397,6 +408,7 @@ impl Databases {
         let since = self.0.checked_at.lock().expect("cannot be poisoned").replace(now);
         let mut conn = self.control().await?;
         let changed = directory::changed_since(&mut conn, since.unwrap_or(now)).await?;
+        self.keep_denials(&mut conn).await?;
         conn.release();
         let changed: HashMap<TenantId, DateTime<Utc>> = changed.into_iter().collect();
         let seen = std::mem::replace(&mut *self.0.seen.lock().expect("cannot be poisoned"), changed.clone());

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod cluster;
 mod databases;
+pub mod denials;
 pub mod directory;
 mod error;
 mod governor;
@@ -18,6 +19,7 @@ pub mod secrets;
 mod tx;
 
 pub use databases::{Databases, Settings, Wake};
+pub use denials::Denylist;
 pub use directory::plan::Plan;
 pub use directory::{NewTenant, Search, Tenant, TenantState};
 pub use error::DbError;

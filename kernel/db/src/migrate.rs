@@ -76,6 +76,7 @@ const KERNEL_MIGRATIONS: &[Migration] = &[
     Migration { service: KERNEL, home: Home::Control, version: 5, sql: include_str!("../migrations/0005_backups.sql") },
     Migration { service: KERNEL, home: Home::Tenant, version: 6, sql: include_str!("../migrations/0006_journal.sql") },
     Migration { service: KERNEL, home: Home::Control, version: 7, sql: include_str!("../migrations/0007_plans.sql") },
+    Migration { service: KERNEL, home: Home::Control, version: 8, sql: include_str!("../migrations/0008_denials.sql") },
 ];
 
 /// The kernel's and the services' migrations for one home, in the order they run.

@@ -1,5 +1,6 @@
 //! The one way to change data: a transaction that commits state, audit, events and the idempotent answer together.
-use crate::{Conn, DbError, Wake};
+use crate::denials::{self, Which};
+use crate::{Conn, DbError, Place, Wake};
 use chrono::{DateTime, Utc};
 use hitaji_core::{Event, TenantId, new_id};
 use sqlx::PgConnection;
@@ -70,6 +71,7 @@ pub struct Tx {
     wake: Wake,
     audits: AuditColumns,
     events: EventColumns,
+    denied: Vec<(Uuid, Which)>,
 }
 
 #[derive(Default)]
@@ -120,7 +122,8 @@ struct Claim {
 impl Tx {
     /// Begins, and claims the key in the same database that will hold the effect.
     pub async fn begin(conn: Conn, scope: Scope, key: Option<IdempotencyKey>, wake: Wake) -> Result<Begun, DbError> {
-        let mut tx = Tx { conn, scope, key, wake, audits: AuditColumns::default(), events: EventColumns::default() };
+        let (audits, events) = (AuditColumns::default(), EventColumns::default());
+        let mut tx = Tx { conn, scope, key, wake, audits, events, denied: Vec::new() };
         sqlx::raw_sql("begin").execute(&mut *tx.conn).await?;
         let Some(key) = &tx.key else {
             return Ok(Begun::Fresh(Box::new(tx)));
@@ -166,6 +169,17 @@ impl Tx {
         self.audits.after.push(line.after);
     }
 
+    /// From the commit on, every process refuses the tokens that hang on `id`: a session, a consent, anything that is
+    /// over. On the control database only.
+    pub fn deny(&mut self, id: Uuid) {
+        self.denied.push((id, Which::All));
+    }
+
+    /// [`Tx::deny`] for what goes on: an account, a member. Tokens issued from a few seconds after this are good.
+    pub fn deny_issued(&mut self, id: Uuid) {
+        self.denied.push((id, Which::Issued));
+    }
+
     /// Commits. `answer` is stored where the request named an idempotency key.
     pub async fn commit(mut self, answer: Option<&StoredAnswer>) -> Result<(), DbError> {
         let stored = self.key.take().zip(answer);
@@ -173,7 +187,9 @@ impl Tx {
         if emitted || !self.audits.action.is_empty() || stored.is_some() {
             self.flush(stored).await?;
         }
+        let denied = self.write_denials().await?;
         sqlx::raw_sql("commit").execute(&mut *self.conn).await?;
+        self.wake.denylist().extend(denied);
         self.wake.written(self.conn.place());
         if emitted {
             self.wake.wake(self.conn.place().clone());
@@ -186,6 +202,16 @@ impl Tx {
         sqlx::raw_sql("rollback").execute(&mut *self.conn).await?;
         self.conn.release();
         Ok(())
+    }
+
+    async fn write_denials(&mut self) -> Result<Vec<denials::Denial>, DbError> {
+        if self.denied.is_empty() {
+            return Ok(Vec::new());
+        }
+        if *self.conn.place() != Place::Control {
+            return Err(DbError::Invalid("tokens are denied in the control database only".into()));
+        }
+        denials::write(&mut self.conn, &self.denied, self.scope.at).await
     }
 
     async fn flush(&mut self, stored: Option<(IdempotencyKey, &StoredAnswer)>) -> Result<(), DbError> {

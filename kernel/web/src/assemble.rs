@@ -4,7 +4,7 @@ use crate::keys::KeyRing;
 use crate::limits::Limits;
 use crate::platform::PlatformInner;
 use crate::token::token_cache;
-use crate::{Answer, Denylist, Peers, Platform, Problem, Registry, Setup, meter, openapi, telemetry};
+use crate::{Answer, Peers, Platform, Problem, Registry, Setup, meter, openapi, telemetry};
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -85,15 +85,7 @@ pub fn assemble(
         databases.clock().clone(),
     )?;
     let (stamped, _) = broadcast::channel(1024);
-    let denylist = Denylist::default();
-    let setup = Setup {
-        config,
-        databases: &databases,
-        registry: &registry,
-        origin: &server.origin,
-        stamped: &stamped,
-        denylist: &denylist,
-    };
+    let setup = Setup { config, databases: &databases, registry: &registry, origin: &server.origin, stamped: &stamped };
     let mut parts = Parts::default();
     for service in &services {
         parts.extend((service.setup)(&setup).map_err(|error| format!("{}: {error}", service.name))?);
@@ -109,7 +101,6 @@ pub fn assemble(
         keys: KeyRing::default(),
         tokens: token_cache(),
         limits: Limits::new(&limits),
-        denylist,
         origin: server.origin,
     }));
     let router = routes(&platform, &services, pages, server.behind_proxy)?;

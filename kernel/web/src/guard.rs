@@ -4,7 +4,7 @@ use crate::limits::Remaining;
 use crate::meter::Bill;
 use crate::query::check_query;
 use crate::trace;
-use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route, Verified, quota};
+use crate::{Access, Ctx, Idempotency, Platform, PlatformCtx, Problem, Request, Route, SubjectType, Verified, quota};
 use axum::extract::{ConnectInfo, MatchedPath, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tracing::{Level, error, event, info};
 use uuid::Uuid;
 
-/// For what changes an organisation, an operator must have proven who they are within this time.
+/// For what asks for a recent sign-in, people must have proven who they are within this time.
 const RECENT_SIGN_IN_S: i64 = 15 * 60;
 
 /// What a route's guard must know.
@@ -37,6 +37,7 @@ pub(crate) struct Rule {
     pub deadline: Duration,
     /// Not held back by a limit of the plan.
     pub way_out: bool,
+    pub recent_sign_in: bool,
 }
 
 impl Rule {
@@ -64,6 +65,7 @@ impl Rule {
                 .then(|| route.parameters.iter().map(|parameter| parameter.name.clone()).collect()),
             deadline: route.deadline,
             way_out: route.way_out,
+            recent_sign_in: route.recent_sign_in,
         })
     }
 }
@@ -214,7 +216,7 @@ async fn admit(
             None
         }
         Access::Operator(scope) => {
-            operator = Some(authorise_operator(platform, scope, rule.permission, token()?, remaining).await?);
+            operator = Some(authorise_operator(platform, scope, rule, token()?, remaining).await?);
             None
         }
         Access::Public(_) => None,
@@ -275,6 +277,7 @@ async fn authorise(
     {
         return Err(insufficient(scope));
     }
+    check_recent_sign_in(platform, rule, &verified)?;
     quota::admit(platform.clock(), rule, &state.method, &tenant, &account, &stands)?;
     Ok(Ctx {
         platform: platform.clone(),
@@ -291,7 +294,7 @@ async fn authorise(
 async fn authorise_operator(
     platform: &Platform,
     scope: &'static str,
-    permission: Option<u16>,
+    rule: &Rule,
     token: &str,
     remaining: &mut Option<Remaining>,
 ) -> Result<Arc<Verified>, Problem> {
@@ -300,18 +303,26 @@ async fn authorise_operator(
     let (left, outcome) = platform.0.limits.check(verified.tenant.map_or(Uuid::nil(), |id| id.0), verified.subject.0);
     *remaining = Some(left);
     outcome?;
-    if verified.tenant.is_some() || !permission.is_some_and(|number| verified.permissions.contains(number)) {
+    if verified.tenant.is_some() || !rule.permission.is_some_and(|number| verified.permissions.contains(number)) {
         let mut problem = insufficient(scope);
         problem.detail = format!("Only people who run this platform may do this, with the permission {scope}.");
         return Err(problem);
     }
-    let looks = scope.ends_with(":read") || scope.ends_with(":use");
-    let age = verified.auth_time.map(|at| platform.clock().now().timestamp() - at);
-    if !looks && age.is_none_or(|age| age > RECENT_SIGN_IN_S) {
-        let detail = "This asks for a sign-in of the last 15 minutes. Sign in again, then repeat it.";
-        return Err(Problem::new(ErrorCode::Unauthenticated, detail).with("max_age", RECENT_SIGN_IN_S));
-    }
+    check_recent_sign_in(platform, rule, &verified)?;
     Ok(verified)
+}
+
+/// Refuses by RFC 9470 what asks for a recent sign-in. Programs have no sign-in: their keys are their proof each time.
+fn check_recent_sign_in(platform: &Platform, rule: &Rule, verified: &Verified) -> Result<(), Problem> {
+    if !rule.recent_sign_in || verified.subject_type != SubjectType::User {
+        return Ok(());
+    }
+    let age = verified.auth_time.map(|at| platform.clock().now().timestamp() - at);
+    if age.is_some_and(|age| age <= RECENT_SIGN_IN_S) {
+        return Ok(());
+    }
+    let detail = "This asks for a sign-in of the last 15 minutes. Sign in again, then repeat it.";
+    Err(Problem::new(ErrorCode::SignInTooOld, detail).with("max_age", RECENT_SIGN_IN_S))
 }
 
 /// What members are told while their organisation cannot be used.

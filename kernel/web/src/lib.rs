@@ -28,7 +28,7 @@ pub use extract::{Body, Id, Params, Segments, Upload};
 pub use openapi::document;
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, page_limit};
 pub use peers::{Peer, Peers};
-pub use platform::{Denylist, Platform, Registry, Setup};
+pub use platform::{Platform, Registry, Setup};
 pub use problem::Problem;
 pub use quota::{Quota, plan_limit};
 pub use route::{Access, Idempotency, Route, Schema};

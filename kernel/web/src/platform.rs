@@ -6,12 +6,9 @@ use crate::{Peers, Service, Topic};
 use hitaji_bus::Parts;
 use hitaji_core::{Clock, Config, PermissionSet, RoleTemplate, is_operators};
 use hitaji_db::{Databases, Place};
-use moka::sync::Cache;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::broadcast;
-use uuid::Uuid;
 
 /// What a service sets itself up from.
 pub struct Setup<'a> {
@@ -22,7 +19,6 @@ pub struct Setup<'a> {
     pub origin: &'a str,
     /// Tells which databases have newly stamped events.
     pub stamped: &'a broadcast::Sender<Place>,
-    pub denylist: &'a Denylist,
 }
 
 /// All services of the binary, whether this process runs them or not.
@@ -111,26 +107,6 @@ impl Registry {
     }
 }
 
-/// Sessions whose tokens are not honoured any more, for as long as such a token could live.
-#[derive(Clone)]
-pub struct Denylist(Cache<Uuid, ()>);
-
-impl Default for Denylist {
-    fn default() -> Denylist {
-        Denylist(Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(900)).build())
-    }
-}
-
-impl Denylist {
-    pub fn deny(&self, session: Uuid) {
-        self.0.insert(session, ());
-    }
-
-    pub fn contains(&self, session: Uuid) -> bool {
-        self.0.contains_key(&session)
-    }
-}
-
 /// What every request of this process can reach, through its `Ctx`. Clones share everything.
 #[derive(Clone)]
 pub struct Platform(pub(crate) Arc<PlatformInner>);
@@ -143,7 +119,6 @@ pub(crate) struct PlatformInner {
     pub keys: KeyRing,
     pub tokens: TokenCache,
     pub limits: Limits,
-    pub denylist: Denylist,
     pub origin: String,
 }
 

@@ -140,9 +140,12 @@ impl Problem {
     fn challenge(&self) -> Option<HeaderValue> {
         match self.code {
             // RFC 9470 section 3.
-            ErrorCode::Unauthenticated if self.extra.contains_key("max_age") => {
+            ErrorCode::SignInTooOld => {
                 let age = self.extra.get("max_age").and_then(Value::as_i64).unwrap_or_default();
-                let text = format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{age}\"");
+                let told = "a more recent sign-in is required";
+                let text = format!(
+                    "Bearer error=\"insufficient_user_authentication\", error_description=\"{told}\", max_age=\"{age}\""
+                );
                 HeaderValue::from_str(&text).ok()
             }
             ErrorCode::Unauthenticated if self.extra.contains_key("reason") => {

@@ -77,6 +77,8 @@ pub struct Route {
     pub deadline: Duration,
     /// Goes on when a limit of the organisation's plan is reached: what helps to get out of that.
     pub way_out: bool,
+    /// Asks for a sign-in of the last 15 minutes: what changes who may do what. Operators' writes always do.
+    pub recent_sign_in: bool,
     pub(crate) handler: MethodRouter<Platform>,
 }
 
@@ -101,6 +103,7 @@ impl Route {
             list: false,
             deadline: Duration::from_secs(15),
             way_out: method == Method::DELETE,
+            recent_sign_in: matches!(access, Access::Operator(scope) if !is_for_looking(scope)),
             handler: on(filter, handler),
             method,
         }
@@ -181,8 +184,18 @@ impl Route {
         self
     }
 
+    /// Asks for a sign-in of the last 15 minutes (RFC 9470).
+    pub fn recent_sign_in(mut self) -> Route {
+        self.recent_sign_in = true;
+        self
+    }
+
     pub fn deadline(mut self, deadline: Duration) -> Route {
         self.deadline = deadline;
         self
     }
+}
+
+fn is_for_looking(scope: &str) -> bool {
+    scope.ends_with(":read") || scope.ends_with(":use")
 }

@@ -1,9 +1,10 @@
 //! Access tokens (RFC 9068): checked once per token, then known by their hash until they expire.
-use crate::{Denylist, Platform, Problem};
+use crate::{Platform, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hitaji_core::{AccountId, ErrorCode, PermissionSet, TenantId};
 use hitaji_db::secrets::sha256;
+use hitaji_db::{Denylist, denials};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -92,6 +93,16 @@ pub struct Confirmation {
     pub jkt: String,
 }
 
+impl Claims {
+    /// All that may end before the token does.
+    fn hangs_on(&self) -> Vec<Uuid> {
+        let family = self.sid.map(|session| denials::in_session(&self.client_id, session));
+        let client = denials::client(&self.client_id);
+        let ids = [self.sid, self.support, self.mbr_id, Some(self.sub), Some(client), family];
+        ids.into_iter().flatten().collect()
+    }
+}
+
 /// What a good token says.
 #[derive(Clone, Debug)]
 pub struct Verified {
@@ -114,16 +125,17 @@ pub struct Verified {
     /// The consent of the organisation by which an operator works in it.
     pub support: Option<Uuid>,
     /// Seconds since 1970.
+    pub issued_at: i64,
+    /// Seconds since 1970.
     pub expires_at: i64,
+    /// What it hangs on: when one of these is denied, so is the token.
+    pub hangs_on: Vec<Uuid>,
 }
 
 impl Verified {
-    /// Whether what it hangs on has ended: the session, the consent, the membership, or its subject altogether.
+    /// Whether what it hangs on has ended: the session, the consent, the membership, the application, or its subject altogether.
     pub fn is_denied(&self, denylist: &Denylist) -> bool {
-        [self.session, self.support, self.membership, Some(self.subject.0)]
-            .iter()
-            .flatten()
-            .any(|id| denylist.contains(*id))
+        denylist.denies(&self.hangs_on, self.issued_at)
     }
 
     /// Who stands in audit lines and events: somebody of the organisation, or somebody who runs the platform.
@@ -155,6 +167,7 @@ impl Platform {
         let verified = match self.0.tokens.get(&hash) {
             Some(verified) => verified,
             None => {
+                self.databases().know_denials().await?;
                 let verified = Arc::new(self.verify_signature(token).await?);
                 self.0.tokens.insert(hash, verified.clone());
                 verified
@@ -164,7 +177,7 @@ impl Platform {
             self.0.tokens.invalidate(&hash);
             return Err(invalid("expired"));
         }
-        if verified.is_denied(&self.0.denylist) {
+        if verified.is_denied(self.databases().denylist()) {
             return Err(invalid("signed out"));
         }
         Ok(verified)
@@ -184,6 +197,7 @@ impl Platform {
                 set
             }
         };
+        let hangs_on = claims.hangs_on();
         Ok(Verified {
             subject: AccountId(claims.sub),
             subject_type: claims.sub_type,
@@ -199,7 +213,9 @@ impl Platform {
             act: claims.act,
             jkt: claims.cnf.map(|cnf| cnf.jkt),
             support: claims.support,
+            issued_at: claims.iat,
             expires_at: claims.exp,
+            hangs_on,
         })
     }
 }

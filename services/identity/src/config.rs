@@ -15,8 +15,16 @@ pub struct Settings {
     pub mail_from: String,
     /// Attempts to sign in, to reset or to take an invitation, from one network address.
     pub attempts_per_address_per_minute: u32,
+    /// The same from a whole network: IPv4 /24, IPv6 /48.
+    pub attempts_per_network_per_minute: u32,
     /// New organisations from one network address.
     pub sign_ups_per_address_per_minute: u32,
+    pub sign_ups_per_network_per_minute: u32,
+    /// Mails and messages with a code or a link that are asked for from one network address.
+    pub codes_per_address_per_minute: u32,
+    pub codes_per_network_per_minute: u32,
+    /// Such mails and messages to one address or number.
+    pub codes_per_recipient_per_hour: u32,
     /// Requests to the token endpoint from one network address.
     pub token_requests_per_address_per_second: u32,
     /// After a refresh token was used, for how long a repeat counts as a lost answer and not as theft. 0 is strict.
@@ -31,7 +39,12 @@ impl Default for Settings {
             smtp_url: "smtp://127.0.0.1:1025".into(),
             mail_from: "Hitaji <no-reply@hitaji.localhost>".into(),
             attempts_per_address_per_minute: 60,
+            attempts_per_network_per_minute: 600,
             sign_ups_per_address_per_minute: 60,
+            sign_ups_per_network_per_minute: 300,
+            codes_per_address_per_minute: 30,
+            codes_per_network_per_minute: 150,
+            codes_per_recipient_per_hour: 6,
             token_requests_per_address_per_second: 200,
             refresh_repeat_window_s: 10,
             clients: Vec::new(),

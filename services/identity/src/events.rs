@@ -1,12 +1,12 @@
-//! Consumers of identity's own events: the mails with secret links, and sessions that ended in another process.
+//! Consumers of events: the mails with secret links, warnings to owners, and organisations that are erased.
 use crate::config::Settings;
 use crate::domain::link::{self, LinkKind};
 use crate::http::provider::Provider;
 use crate::pages;
-use crate::store::{account, invitation, organisation, reset};
+use crate::store::{account, event, invitation, organisation, reset};
 use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
-use hitaji_contracts::identity::{InvitationSent, PasswordResetRequested, SessionEnded};
-use hitaji_contracts::tenancy::{OrganisationErasing, QuotaWarned, SupportEnded};
+use hitaji_contracts::identity::{InvitationSent, PasswordResetRequested};
+use hitaji_contracts::tenancy::{OrganisationErasing, QuotaWarned};
 use hitaji_core::{Event as _, TenantId};
 use hitaji_db::Home;
 use lettre::message::{Mailbox, MultiPart};
@@ -34,24 +34,6 @@ pub const CONSUMERS: &[Consumer] = &[
         handle: |delivery| -> Handled<'_> { Box::pin(warn_owners(delivery)) },
     },
     Consumer {
-        name: "identity.denylist",
-        service: "identity",
-        source: "identity",
-        types: &[SessionEnded::TYPE],
-        source_home: Home::Control,
-        home: Home::Control,
-        handle: |delivery| -> Handled<'_> { Box::pin(deny_session(delivery)) },
-    },
-    Consumer {
-        name: "identity.support_denylist",
-        service: "identity",
-        source: "tenancy",
-        types: &[SupportEnded::TYPE],
-        source_home: Home::Control,
-        home: Home::Control,
-        handle: |delivery| -> Handled<'_> { Box::pin(deny_support(delivery)) },
-    },
-    Consumer {
         name: "identity.erasure",
         service: "identity",
         source: "tenancy",
@@ -65,7 +47,10 @@ pub const CONSUMERS: &[Consumer] = &[
 /// Of an organisation that is erased nothing is kept but the accounts of its people.
 async fn forget_organisation(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
     let Some(erasing) = delivery.event.decode::<OrganisationErasing>() else { return Ok(()) };
-    Ok(organisation::forget(delivery.tx, erasing?.tenant_id.0, delivery.event.time).await?)
+    let id = erasing?.tenant_id.0;
+    organisation::forget(delivery.tx, id, delivery.event.time).await?;
+    event::forget_of(delivery.tx, id).await?;
+    Ok(())
 }
 
 /// Sends mail by SMTP.
@@ -238,22 +223,6 @@ async fn warn_owners(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
             tenant: None,
         };
         post(&provider, &letter).await?;
-    }
-    Ok(())
-}
-
-/// The process that ended the session has denied it at once; this one may be another.
-async fn deny_session(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
-    if let Some(event) = delivery.event.decode::<SessionEnded>() {
-        delivery.parts.get::<Provider>().denylist.deny(event?.session_id);
-    }
-    Ok(())
-}
-
-/// The organisation took its consent back: tokens that are out are worth nothing from now on.
-async fn deny_support(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
-    if let Some(event) = delivery.event.decode::<SupportEnded>() {
-        delivery.parts.get::<Provider>().denylist.deny(event?.grant_id);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew, people are counted.
+use crate::http::event::KEPT as EVENTS_KEPT;
 use crate::http::provider::Provider;
-use crate::store::{grant, organisation, reset, session};
+use crate::store::{event, grant, organisation, reset, session};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
 use hitaji_core::TenantId;
@@ -9,6 +10,9 @@ use uuid::Uuid;
 
 /// A used code or token is kept so long, so that a second use is recognised.
 const KEPT: TimeDelta = TimeDelta::days(1);
+
+/// Removed in one round; the next comes in ten minutes.
+const EVENTS_AT_MOST: i32 = 50_000;
 
 pub const JOBS: &[Job] = &[
     Job {
@@ -69,8 +73,9 @@ async fn forget(context: JobContext) -> Result<(), String> {
         let grants = grant::forget(&mut conn, before).await?;
         let sessions = session::forget(&mut conn, before).await?;
         let resets = reset::forget(&mut conn, before).await?;
+        let events = event::forget(&mut conn, context.databases.clock().now() - EVENTS_KEPT, EVENTS_AT_MOST).await?;
         conn.release();
-        tracing::info!(grants, sessions, resets, "expired sign-ins were removed");
+        tracing::info!(grants, sessions, resets, events, "expired sign-ins were removed");
         Ok::<_, hitaji_db::DbError>(())
     };
     work.await.map_err(|error| error.to_string())

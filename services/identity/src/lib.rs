@@ -24,6 +24,13 @@ const PERMISSIONS: &[Permission] = &[
         description: "Invite people, as far as one's own permissions go",
     },
     Permission { number: 34, scope: "identity.role:read", description: "See what each role allows" },
+    Permission { number: 35, scope: "identity.event:read", description: "See who signed in, when and from where" },
+    // Of those for operators, 16 to 31, which all services share.
+    Permission {
+        number: 21,
+        scope: "identity.accounts:manage",
+        description: "Operators: sign a person out everywhere",
+    },
 ];
 
 /// Products say what their own roles may do here, under the same keys; only the owner is everybody's.
@@ -58,6 +65,12 @@ const MIGRATIONS: &[Migration] = &[
         home: Home::Control,
         version: 4,
         sql: include_str!("../migrations/0004_people_and_programs.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 10,
+        sql: include_str!("../migrations/0010_events.sql"),
     },
 ];
 

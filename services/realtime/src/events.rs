@@ -3,7 +3,7 @@ use crate::config::Settings;
 use hitaji_bus::{Offset, head, since};
 use hitaji_core::{CloudEvent, TenantId};
 use hitaji_db::{DbError, Place, TenantState};
-use hitaji_web::{Denylist, Platform, Topic, Verified};
+use hitaji_web::{Platform, Topic, Verified};
 use serde::Serialize;
 use socketioxide::SendError;
 use socketioxide::extract::SocketRef;
@@ -21,7 +21,6 @@ const TOPICS_PER_SOCKET: usize = 32;
 pub struct Seed {
     pub settings: Settings,
     pub stamped: broadcast::Sender<Place>,
-    pub denylist: Denylist,
 }
 
 /// All sockets of this process.
@@ -29,7 +28,6 @@ pub struct Hub {
     platform: Platform,
     settings: Settings,
     stamped: broadcast::Sender<Place>,
-    denylist: Denylist,
     members: Mutex<HashMap<Sid, Member>>,
     /// The lock of an organisation keeps replay and live apart.
     organisations: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<Organisation>>>>,
@@ -79,7 +77,6 @@ impl Hub {
             platform,
             settings: seed.settings.clone(),
             stamped: seed.stamped.clone(),
-            denylist: seed.denylist.clone(),
             members: Mutex::default(),
             organisations: Mutex::default(),
         }
@@ -242,6 +239,7 @@ impl Hub {
     /// Runs for as long as the process lives: follows what is stamped here, and looks at what others stamped.
     pub async fn run(self: Arc<Self>) {
         let mut stamped = self.stamped.subscribe();
+        let mut denials = self.platform.databases().denylist().changes();
         let mut polls = tokio::time::interval(Duration::from_millis(self.settings.poll_ms));
         polls.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -255,6 +253,8 @@ impl Hub {
                     Err(RecvError::Lagged(_)) => self.pump_all().await,
                     Err(RecvError::Closed) => return,
                 },
+                // The list lives as long as the platform.
+                _ = denials.changed() => self.close_expired().await,
                 _ = polls.tick() => {
                     self.close_expired().await;
                     self.pump_all().await;
@@ -275,7 +275,7 @@ impl Hub {
         let now = self.platform.clock().now().timestamp();
         let inactive = self.inactive().await;
         let ended = |member: &&Member| {
-            let denied = member.verified.is_denied(&self.denylist);
+            let denied = member.verified.is_denied(self.platform.databases().denylist());
             denied || member.verified.expires_at <= now || inactive.contains(&member.tenant)
         };
         let expired: Vec<Member> = self.lock_members().values().filter(ended).cloned().collect();

@@ -26,7 +26,7 @@ pub fn service() -> Service {
         setup: |setup| {
             let settings = setup.config.section("realtime").map_err(|error| error.to_string())?;
             let mut parts = Parts::default();
-            parts.insert(events::Seed { settings, stamped: setup.stamped.clone(), denylist: setup.denylist.clone() });
+            parts.insert(events::Seed { settings, stamped: setup.stamped.clone() });
             Ok(parts)
         },
         wrap: Some(|router, platform| {

@@ -27,6 +27,7 @@ async fn follow_operators(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
     let Some(ended) = event.decode::<OperatorEnded>() else { return Ok(()) };
     let operator_id = ended?.account_id;
     for (grant_id, organisation_id) in support::end_all(tx, operator_id.0, event.time).await? {
+        tx.deny(grant_id);
         tx.emit(grant_id, &SupportEnded { grant_id, tenant_id: TenantId(organisation_id), operator_id });
         let what = json!({"state": "ended", "organisation_id": organisation_id});
         tx.audit(Audit {

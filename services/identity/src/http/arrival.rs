@@ -1,5 +1,6 @@
 //! The end of every way to sign in: somebody proved who they are, gets a session, and goes on to where they wanted to be.
 use crate::http::browser::{Browser, PageResult};
+use crate::http::event::{Action, Event, note};
 use crate::http::session::{self, audit, begin};
 use crate::http::sign_up;
 use crate::store::account::Account;
@@ -15,6 +16,9 @@ pub async fn arrive(browser: &Browser, account: &Account, amr: &[&str], target: 
     audit(&mut tx, "sign_in", "identity.account", Some(account.id), json!({"amr": amr}));
     let kept = earlier.as_ref().filter(|earlier| earlier.account_id == account.id);
     let chosen = kept.and_then(|earlier| earlier.organisation_id);
+    let detail = json!({"amr": amr});
+    let event = Event { organisation_id: chosen, detail, ..Event::done(Action::SignIn, account.id) };
+    note(browser.ctx.request(), &mut tx, event).await?;
     let token = session::open(&browser.ctx, &mut tx, account.id, chosen, amr, earlier.as_ref()).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     browser.remember(&token, account.address());

@@ -2,6 +2,7 @@
 pub mod api;
 pub mod arrival;
 pub mod browser;
+pub mod event;
 pub mod hosted;
 pub mod keys;
 pub mod membership;

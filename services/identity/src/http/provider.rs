@@ -12,7 +12,7 @@ use hitaji_bus::Parts;
 use hitaji_core::{PermissionSet, TenantId};
 use hitaji_db::secrets::MasterKey;
 use hitaji_db::{Databases, DbError};
-use hitaji_web::{Denylist, Registry, Setup};
+use hitaji_web::{Registry, Setup};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -32,7 +32,6 @@ pub struct Provider {
     pub databases: Databases,
     /// The issuer: the public address without a trailing slash.
     pub origin: String,
-    pub denylist: Denylist,
 }
 
 /// Reads the configuration; nothing is opened yet.
@@ -58,7 +57,6 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         master: setup.databases.master().clone(),
         databases: setup.databases.clone(),
         origin: setup.origin.to_owned(),
-        denylist: setup.denylist.clone(),
         settings,
     };
     let mut parts = Parts::default();

@@ -1,5 +1,4 @@
 //! The first-party session: opened at sign-in, found by its cookie, ended at sign-out.
-use crate::http::provider::Provider;
 use crate::store::session::{self, NewSession, Session};
 use chrono::TimeDelta;
 use hitaji_contracts::identity::SessionEnded;
@@ -79,26 +78,29 @@ pub async fn open(
     Ok(token)
 }
 
-/// Ends a session: its tokens are honoured no more, here at once and elsewhere when the event arrives.
+/// Ends a session: its tokens are honoured no more, here from the commit on and elsewhere within a second.
 pub async fn end(ctx: &PlatformCtx, tx: &mut Tx, session_id: Uuid) -> Result<(), Problem> {
     let now = ctx.now();
     if let Some(account_id) = session::end(tx, session_id, now).await? {
-        ended(ctx, tx, session_id, account_id);
+        ended(tx, session_id, account_id);
     }
     Ok(())
 }
 
-/// Ends everything a person has open.
-pub async fn end_all(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid) -> Result<(), Problem> {
-    let now = ctx.now();
-    for session_id in session::end_all(tx, account_id, now).await? {
-        ended(ctx, tx, session_id, account_id);
+/// Ends everything a person has open; how many sessions that were.
+pub async fn end_all(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid) -> Result<usize, Problem> {
+    let (sessions, granted) = session::end_all(tx, account_id, ctx.now()).await?;
+    for session_id in &sessions {
+        ended(tx, *session_id, account_id);
     }
-    Ok(())
+    // Grants may outlive the session they were given in; their tokens name it all the same.
+    granted.iter().for_each(|session_id| tx.deny_issued(*session_id));
+    Ok(sessions.len())
 }
 
-fn ended(ctx: &PlatformCtx, tx: &mut Tx, session_id: Uuid, account_id: Uuid) {
+/// Tells everybody. Tokens of a grant that outlives the session name it too, so only those that are out are denied.
+pub fn ended(tx: &mut Tx, session_id: Uuid, account_id: Uuid) {
+    tx.deny_issued(session_id);
     tx.emit(session_id, &SessionEnded { session_id, account_id: AccountId(account_id) });
     audit(tx, "end", "identity.session", Some(session_id), serde_json::Value::Null);
-    ctx.parts().get::<Provider>().denylist.deny(session_id);
 }

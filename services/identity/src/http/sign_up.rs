@@ -1,6 +1,7 @@
 //! Sign-up: a person and their organisation, the same for the page and for the JSON command. Every step can be
 //! repeated with the same organisation id after a crash.
 use crate::domain::account::{judge_password, locale_of, normalise_email, normalise_name};
+use crate::http::event::{Action, Event, note, note_lock_out};
 use crate::http::membership::{Joining, announce};
 use crate::http::passwords::{Busy, Verdict};
 use crate::http::provider::Provider;
@@ -92,11 +93,15 @@ async fn known_person(
     password: &str,
 ) -> Result<Account, Refused> {
     let key = format!("{}/any", account.address());
-    provider.throttle.account(&key, ctx.now()).map_err(Refused::Wait)?;
+    if let Err(wait) = provider.throttle.account(&key, ctx.now()) {
+        note_lock_out(ctx, provider, &key, account.address()).await?;
+        return Err(Refused::Wait(wait));
+    }
     let verdict = provider.passwords.check(password, account.password_hash.as_deref()).await?;
     if verdict == Verdict::Wrong || account.disabled_at.is_some() {
         let mut tx = begin(ctx, "anonymous").await?;
         audit(&mut tx, "sign_up_refused", "identity.account", Some(account.id), json!(null));
+        note(ctx.request(), &mut tx, Event::refused(Action::SignUp, Some(account.id))).await?;
         tx.commit(None).await?;
         return Err(Refused::Mismatch);
     }
@@ -137,6 +142,8 @@ pub async fn record(ctx: &PlatformCtx, account: &Account, wish: &CreateOrganisat
     if first {
         organisation::join(&mut tx, new_id(), wish.id.0, account.id, &[OWNER.to_owned()], ctx.now()).await?;
         audit(&mut tx, "sign_up", "identity.organisation", Some(wish.id.0), json!(wish));
+        let event = Event { organisation_id: Some(wish.id.0), ..Event::done(Action::SignUp, account.id) };
+        note(ctx.request(), &mut tx, event).await?;
     } else {
         if organisation::roles(&mut tx, wish.id.0, account.id).await?.is_none() {
             return Err(Problem::new(ErrorCode::Conflict, "This organisation id is taken. Send another one."));

@@ -1,4 +1,5 @@
-//! Limits on trying: by network address for everybody, and by account with growing delays.
+//! Limits on trying: by network address and by the network around it for everybody, by account with growing delays, and
+//! on what is sent to one recipient.
 use crate::config::Settings;
 use chrono::{DateTime, TimeDelta, Utc};
 use governor::clock::{Clock as _, DefaultClock};
@@ -6,15 +7,44 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use hitaji_db::secrets::sha256;
 use moka::sync::Cache;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// So many failures cost nothing: people mistype.
 const FREE_FAILURES: u32 = 5;
 const DELAY_MAX_S: i64 = 900;
 
-type ByAddress = RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock>;
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
+
+/// One allowance for an address, and a wider one for the network that it is in: a school behind one router is not slowed
+/// down, a rented network of 256 machines is.
+struct ByAddress {
+    address: Keyed<IpAddr>,
+    network: Keyed<IpAddr>,
+}
+
+impl ByAddress {
+    fn per_minute(address: u32, network: u32) -> ByAddress {
+        let keyed = |limit| RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN)));
+        ByAddress { address: keyed(address), network: keyed(network) }
+    }
+
+    fn check(&self, ip: IpAddr, clock: &DefaultClock) -> Result<(), Wait> {
+        check(&self.address, &address(ip), clock)?;
+        check(&self.network, &network(ip), clock)
+    }
+
+    fn forget_idle(&self) {
+        self.address.retain_recent();
+        self.network.retain_recent();
+    }
+}
+
+fn check<K: Clone + std::hash::Hash + Eq>(limiter: &Keyed<K>, key: &K, clock: &DefaultClock) -> Result<(), Wait> {
+    limiter.check_key(key).map_err(|refused| Wait(refused.wait_time_from(clock.now()).as_secs() + 1))
+}
 
 /// What is tried.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +53,8 @@ pub enum Try {
     Secret,
     SignUp,
     Token,
+    /// A mail or a message with a code or a link.
+    Send,
 }
 
 /// Come back after so many seconds.
@@ -32,7 +64,9 @@ pub struct Wait(pub u64);
 pub struct Throttle {
     secrets: ByAddress,
     sign_ups: ByAddress,
-    tokens: ByAddress,
+    sends: ByAddress,
+    tokens: Keyed<IpAddr>,
+    recipients: Keyed<[u8; 32]>,
     accounts: Cache<[u8; 32], Failures>,
     clock: DefaultClock,
 }
@@ -40,20 +74,27 @@ pub struct Throttle {
 #[derive(Clone, Copy)]
 struct Failures {
     count: u32,
+    /// Tries that were sent away since the last one that was let through.
+    refused: u32,
     last: DateTime<Utc>,
 }
 
 impl Throttle {
     pub fn new(settings: &Settings) -> Throttle {
-        let per_minute = |limit: u32| {
-            let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
-            RateLimiter::keyed(Quota::per_minute(limit))
-        };
         let tokens = NonZeroU32::new(settings.token_requests_per_address_per_second).unwrap_or(NonZeroU32::MIN);
+        let recipients = NonZeroU32::new(settings.codes_per_recipient_per_hour).unwrap_or(NonZeroU32::MIN);
         Throttle {
-            secrets: per_minute(settings.attempts_per_address_per_minute),
-            sign_ups: per_minute(settings.sign_ups_per_address_per_minute),
+            secrets: ByAddress::per_minute(
+                settings.attempts_per_address_per_minute,
+                settings.attempts_per_network_per_minute,
+            ),
+            sign_ups: ByAddress::per_minute(
+                settings.sign_ups_per_address_per_minute,
+                settings.sign_ups_per_network_per_minute,
+            ),
+            sends: ByAddress::per_minute(settings.codes_per_address_per_minute, settings.codes_per_network_per_minute),
             tokens: RateLimiter::keyed(Quota::per_second(tokens)),
+            recipients: RateLimiter::keyed(Quota::per_hour(recipients)),
             accounts: Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(3600)).build(),
             clock: DefaultClock::default(),
         }
@@ -62,14 +103,29 @@ impl Throttle {
     /// Counts one attempt from an address. A question from inside the process has none and is not limited.
     pub fn address(&self, what: Try, address: Option<IpAddr>) -> Result<(), Wait> {
         let Some(address) = address else { return Ok(()) };
-        let limiter = match what {
-            Try::Secret => &self.secrets,
-            Try::SignUp => &self.sign_ups,
-            Try::Token => &self.tokens,
-        };
-        limiter
-            .check_key(&network(address))
-            .map_err(|refused| Wait(refused.wait_time_from(self.clock.now()).as_secs() + 1))
+        match what {
+            Try::Secret => self.secrets.check(address, &self.clock),
+            Try::SignUp => self.sign_ups.check(address, &self.clock),
+            Try::Send => self.sends.check(address, &self.clock),
+            Try::Token => check(&self.tokens, &self::address(address), &self.clock),
+        }
+    }
+
+    /// Counts one mail or message with a code or a link: for who asked, and for who gets it.
+    pub fn send(&self, recipient: &str, address: Option<IpAddr>) -> Result<(), Wait> {
+        self.address(Try::Send, address)?;
+        check(&self.recipients, &sha256(recipient.as_bytes()), &self.clock)
+    }
+
+    /// Counts one attempt at a second factor, like one at a password but for all browsers together.
+    #[cfg_attr(not(test), expect(dead_code, reason = "second factors, which count by it, are on their way"))]
+    pub fn factor(&self, account_id: Uuid, now: DateTime<Utc>) -> Result<(), Wait> {
+        self.account(&factor_key(account_id), now)
+    }
+
+    #[cfg_attr(not(test), expect(dead_code, reason = "second factors, which count by it, are on their way"))]
+    pub fn factor_succeeded(&self, account_id: Uuid) {
+        self.succeeded(&factor_key(account_id));
     }
 
     /// Counts one attempt at `account`. It counts as failed until [`Throttle::succeeded`], so that many at once are
@@ -83,11 +139,18 @@ impl Throttle {
                 wait = Some(Wait((next - now).num_seconds().max(0) as u64 + 1));
             }
             match (before, wait) {
-                (Some(failures), Some(_)) => failures,
-                (before, _) => Failures { count: before.map_or(0, |failures| failures.count) + 1, last: now },
+                (Some(failures), Some(_)) => Failures { refused: failures.refused + 1, ..failures },
+                (before, _) => {
+                    Failures { count: before.map_or(0, |failures| failures.count) + 1, refused: 0, last: now }
+                }
             }
         });
         wait.map_or(Ok(()), Err)
+    }
+
+    /// Whether just now was the first try at `account` that was sent away: a flood of them is one piece of news.
+    pub fn is_first_refusal(&self, account: &str) -> bool {
+        self.accounts.get(&sha256(account.as_bytes())).is_some_and(|failures| failures.refused == 1)
     }
 
     pub fn succeeded(&self, account: &str) {
@@ -96,9 +159,9 @@ impl Throttle {
 
     /// Forgets addresses that are back at their full allowance.
     pub fn forget_idle(&self) {
-        for limiter in [&self.secrets, &self.sign_ups, &self.tokens] {
-            limiter.retain_recent();
-        }
+        [&self.secrets, &self.sign_ups, &self.sends].into_iter().for_each(ByAddress::forget_idle);
+        self.tokens.retain_recent();
+        self.recipients.retain_recent();
     }
 }
 
@@ -110,13 +173,24 @@ fn delay(failures: u32) -> TimeDelta {
 }
 
 /// IPv6 users have a whole /64 each.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => address
-            .to_ipv4_mapped()
-            .map_or_else(|| IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))), IpAddr::V4),
+fn address(ip: IpAddr) -> IpAddr {
+    prefix(ip, 32, 64)
+}
+
+/// What one customer of a provider commonly has.
+fn network(ip: IpAddr) -> IpAddr {
+    prefix(ip, 24, 48)
+}
+
+fn prefix(ip: IpAddr, v4: u32, v6: u32) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & u32::MAX.checked_shl(32 - v4).unwrap_or(0))),
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & u128::MAX.checked_shl(128 - v6).unwrap_or(0))),
     }
+}
+
+fn factor_key(account_id: Uuid) -> String {
+    format!("{account_id}/factor")
 }
 
 #[cfg(test)]
@@ -151,5 +225,38 @@ mod tests {
         assert!(throttle.address(Try::Secret, Some(one)).is_err());
         assert!(throttle.address(Try::Secret, Some("192.0.2.1".parse().unwrap())).is_ok());
         assert!(throttle.address(Try::Secret, None).is_ok());
+    }
+
+    #[test]
+    fn a_network_has_a_wider_allowance() {
+        let settings =
+            Settings { attempts_per_address_per_minute: 2, attempts_per_network_per_minute: 3, ..Settings::default() };
+        for network in ["192.0.2.", "2001:db8:0:"] {
+            let throttle = Throttle::new(&settings);
+            let end = if network.contains(':') { "::1" } else { "" };
+            let tried = (1..=5).map(|host| format!("{network}{host}{end}").parse().unwrap());
+            let let_through = tried.filter(|ip| throttle.address(Try::Secret, Some(*ip)).is_ok()).count();
+            assert_eq!(let_through, 3, "{network}");
+            assert!(throttle.address(Try::Secret, Some("198.51.100.1".parse().unwrap())).is_ok());
+        }
+        assert_eq!(network("::ffff:192.0.2.7".parse().unwrap()), "192.0.2.0".parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn a_recipient_gets_so_many_codes_and_a_factor_so_many_tries() {
+        let throttle = Throttle::new(&Settings { codes_per_recipient_per_hour: 2, ..Settings::default() });
+        let sent: Vec<bool> = (0..3).map(|_| throttle.send("+254700000001", None).is_ok()).collect();
+        assert_eq!(sent, [true, true, false]);
+        assert!(throttle.send("+254700000002", None).is_ok());
+        let person = Uuid::from_u128(1);
+        for _ in 0..FREE_FAILURES {
+            assert_eq!(throttle.factor(person, at(0)), Ok(()));
+        }
+        assert_eq!(throttle.factor(person, at(0)), Err(Wait(3)));
+        assert!(throttle.is_first_refusal(&factor_key(person)));
+        assert_eq!(throttle.factor(person, at(0)), Err(Wait(3)));
+        assert!(!throttle.is_first_refusal(&factor_key(person)), "one piece of news");
+        throttle.factor_succeeded(person);
+        assert_eq!(throttle.factor(person, at(0)), Ok(()));
     }
 }

@@ -1,10 +1,12 @@
 //! SQL of identity, on the control database.
 pub mod account;
 pub mod client;
+pub mod event;
 pub mod grant;
 pub mod invitation;
 pub mod operator;
 pub mod organisation;
 pub mod reset;
 pub mod session;
+pub mod sign_out;
 pub mod signing_key;

@@ -114,8 +114,13 @@ pub async fn end(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Resul
     Ok(account_id)
 }
 
-/// Ends all sessions and grants of a person: the password was set anew. Returns the sessions that were alive.
-pub async fn end_all(conn: &mut PgConnection, account_id: Uuid, now: DateTime<Utc>) -> Result<Vec<Uuid>, DbError> {
+/// Ends all sessions and grants of a person. Returns the sessions that were alive, and those that living grants were
+/// given in.
+pub async fn end_all(
+    conn: &mut PgConnection,
+    account_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(Vec<Uuid>, Vec<Uuid>), DbError> {
     let ended = sqlx::query_scalar(
         "update identity.session set ended_at = $2 where account_id = $1 and ended_at is null returning id",
     )
@@ -123,15 +128,17 @@ pub async fn end_all(conn: &mut PgConnection, account_id: Uuid, now: DateTime<Ut
     .bind(now)
     .fetch_all(&mut *conn)
     .await?;
-    sqlx::query(
-        "update identity.token_grant set revoked_at = $2, revoked_for = 'password changed'
-         where account_id = $1 and revoked_at is null",
+    let granted = sqlx::query_scalar(
+        "with ended as (
+             update identity.token_grant set revoked_at = $2, revoked_for = 'everything ended'
+             where account_id = $1 and revoked_at is null returning session_id)
+         select distinct session_id from ended",
     )
     .bind(account_id)
     .bind(now)
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(ended)
+    Ok((ended, granted))
 }
 
 /// Whether a session lives, for the tokens that hang on it.

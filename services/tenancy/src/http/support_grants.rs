@@ -110,7 +110,10 @@ fn announce(tx: &mut Tx, grant: &SupportGrant, by: Step) {
             tx.emit(grant_id, &SupportGranted { grant_id, tenant_id, operator_id, expires_at })
         }
         (Step::Refuse, _) => tx.emit(grant_id, &SupportRefused { grant_id, tenant_id, operator_id }),
-        _ => tx.emit(grant_id, &SupportEnded { grant_id, tenant_id, operator_id }),
+        _ => {
+            tx.deny(grant_id);
+            tx.emit(grant_id, &SupportEnded { grant_id, tenant_id, operator_id })
+        }
     };
 }
 

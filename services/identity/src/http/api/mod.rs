@@ -6,6 +6,8 @@ pub mod members;
 pub mod operator_tokens;
 pub mod operators;
 pub mod roles;
+pub mod sign_in_events;
+pub mod sign_outs;
 pub mod sign_ups;
 pub mod support_tokens;
 
@@ -23,6 +25,8 @@ const MEMBER_MANAGE: Access = Access::Scope("identity.member:manage");
 pub fn routes() -> Vec<Route> {
     let mut routes = member_routes();
     routes.extend(operator_routes());
+    routes.extend(sign_in_events::routes());
+    routes.extend(sign_outs::routes());
     routes
 }
 

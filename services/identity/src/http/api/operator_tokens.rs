@@ -1,6 +1,7 @@
 //! `POST /identity/v1/operator-tokens`: a short-lived token for the command line, by the operator's right, audited.
 use crate::domain::account::normalise_email;
 use crate::domain::client::{CONSOLE_CLIENT, WEB_CLIENT};
+use crate::http::event::{Action, Event, note};
 use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Proof};
 use crate::http::provider::Provider;
@@ -37,6 +38,12 @@ pub async fn create(ctx: PlatformCtx, Body(asked): Body<OperatorTokenRequest>) -
     let mut tx = begin(&ctx, "operator").await?;
     let what = json!({"organisation_id": standing.tenant().map(|tenant| tenant.id), "scope": minted.scope});
     audit(&mut tx, "operator_token", "identity.account", Some(account_id), what);
+    let event = Event {
+        organisation_id: standing.tenant().map(|tenant| tenant.id.0),
+        client_id: Some(&client.id),
+        ..Event::done(Action::OperatorToken, account_id)
+    };
+    note(ctx.request(), &mut tx, event).await?;
     tx.commit(None).await?;
     let answer =
         OperatorToken { access_token: minted.access_token, expires_in: ACCESS_LIFETIME_S, scope: minted.scope };

@@ -88,6 +88,7 @@ pub async fn end(ctx: PlatformCtx, Body(asked): Body<EndOperator>) -> Result<Ans
     }
     // Ends the tokens that are out, too.
     session::end_all(&ctx, &mut tx, account.id).await?;
+    tx.deny_issued(account.id);
     tx.emit(account.id, &OperatorEnded { account_id: AccountId(account.id) });
     audit(&mut tx, "end", "identity.operator", Some(account.id), json!({"email": email}));
     tx.commit(None).await?;

@@ -1,5 +1,6 @@
 //! `POST /identity/v1/support-tokens`: an operator works in an organisation that let them in, for minutes, audited.
 use crate::domain::client::CONSOLE_CLIENT;
+use crate::http::event::{Action, Event, note};
 use crate::http::mint::{Bearer, Proof};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
@@ -46,6 +47,13 @@ pub async fn create(ctx: PlatformCtx, Body(asked): Body<SupportTokenRequest>) ->
     let mut tx = begin(&ctx, operator.actor()).await?;
     let what = json!({"organisation_id": consent.organisation_id, "expires_at": minted.expires_at});
     audit(&mut tx, "support_token", "tenancy.support_grant", Some(asked.grant_id), what);
+    let event = Event {
+        organisation_id: Some(consent.organisation_id.0),
+        client_id: Some(&client.id),
+        detail: json!({"grant_id": asked.grant_id}),
+        ..Event::done(Action::SupportToken, operator.subject.0)
+    };
+    note(ctx.request(), &mut tx, event).await?;
     tx.commit(None).await?;
     let expires_in = minted.expires_at - ctx.now().timestamp();
     let organisation_id = consent.organisation_id;

@@ -2,6 +2,7 @@
 use crate::domain::account::{judge_password, normalise_email};
 use crate::domain::link::{self, LinkKind};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
+use crate::http::event::{Action, Event, note};
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::session::{self, audit, begin};
 use crate::http::throttle::Try;
@@ -37,7 +38,7 @@ async fn request(browser: &Browser, form: &Form) -> PageResult {
         let values = context! { typed => typed(form, &["email"]), errors => errors.value() };
         return browser.page_for(StatusCode::UNPROCESSABLE_ENTITY, "forgot_password.html", values, None);
     };
-    browser.provider.throttle.account(&format!("{email}/reset"), browser.ctx.now())?;
+    browser.provider.throttle.send(&email, browser.ctx.request().client_ip)?;
     let mut conn = browser.ctx.read().await?;
     let account = account::find_by_email(&mut conn, &email).await?.filter(|account| account.disabled_at.is_none());
     conn.release();
@@ -51,6 +52,8 @@ async fn request(browser: &Browser, form: &Form) -> PageResult {
     }
     let known = account.as_ref().map(|account| account.id);
     audit(&mut tx, "ask_password_reset", "identity.account", known, json!({"email": email}));
+    let event = Event { refused: known.is_none(), ..Event::refused(Action::PasswordResetRequest, known) };
+    note(browser.ctx.request(), &mut tx, event).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     browser.page("reset_sent.html", context! { email => email })
 }
@@ -97,6 +100,7 @@ async fn set(browser: &Browser, token: &str, form: &Form) -> PageResult {
     account::verify_email(&mut tx, reset.account_id, now).await?;
     session::end_all(ctx, &mut tx, reset.account_id).await?;
     audit(&mut tx, "reset_password", "identity.account", Some(reset.account_id), json!(null));
+    note(ctx.request(), &mut tx, Event::done(Action::PasswordReset, reset.account_id)).await?;
     let session = session::open(ctx, &mut tx, reset.account_id, None, &["email"], None).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     browser.provider.throttle.succeeded(&browser.attempt_key(&reset.email));

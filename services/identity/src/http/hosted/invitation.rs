@@ -2,6 +2,7 @@
 use crate::domain::account::{judge_password, normalise_name};
 use crate::domain::link::{self, LinkKind};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
+use crate::http::event::{Action, Event, note};
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::hosted::sign_in::{Checked, check_password};
 use crate::http::membership::{self, Joining};
@@ -167,6 +168,8 @@ async fn take(
     let what = json!({"account_id": account.id, "roles": invitation.roles});
     audit(&mut tx, "accept", "identity.invitation", Some(invitation.id), what);
     let organisation = Some(invitation.organisation_id);
+    let event = Event { organisation_id: organisation, ..Event::done(Action::InvitationAccepted, account.id) };
+    note(ctx.request(), &mut tx, event).await?;
     let token = session::open(ctx, &mut tx, account.id, organisation, &["pwd"], earlier).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     browser.remember(&token, account.address());

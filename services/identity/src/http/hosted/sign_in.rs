@@ -3,6 +3,7 @@ use crate::domain::account::normalise_email;
 use crate::domain::request::{Parameters, client_id, destination};
 use crate::http::arrival::arrive;
 use crate::http::browser::{Browser, Form, PageError, PageResult, continue_to};
+use crate::http::event::{Action, Event, note, note_lock_out};
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::passwords::Verdict;
 use crate::http::provider::Provider;
@@ -74,16 +75,21 @@ pub async fn check_password(browser: &Browser, email: &str, password: &str) -> R
     let (ctx, provider): (_, &Provider) = (&browser.ctx, &browser.provider);
     let key = browser.attempt_key(email);
     provider.throttle.address(Try::Secret, ctx.request().client_ip)?;
-    provider.throttle.account(&key, ctx.now())?;
+    if let Err(wait) = provider.throttle.account(&key, ctx.now()) {
+        note_lock_out(ctx, provider, &key, email).await?;
+        return Err(wait.into());
+    }
     let mut conn = ctx.read().await?;
     let account = account::find_by_email(&mut conn, email).await?;
     conn.release();
     let stored = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = provider.passwords.check(password, stored).await?;
+    let known = account.as_ref().map(|account| account.id);
     let account = account.filter(|account| verdict != Verdict::Wrong && account.disabled_at.is_none());
     let Some(account) = account else {
         let mut tx = begin(ctx, "anonymous").await?;
         audit(&mut tx, "sign_in_refused", "identity.account", None, json!({"email": email}));
+        note(ctx.request(), &mut tx, Event::refused(Action::SignIn, known)).await?;
         tx.commit(None).await.map_err(Problem::from)?;
         return Ok(Checked::Wrong);
     };

@@ -1,6 +1,7 @@
 //! `/sign-up`: a person and their organisation, by a form.
 use crate::domain::place::{COUNTRIES, EAST_AFRICAN, country, currencies, time_zones};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
+use crate::http::event::{Action, Event, note};
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::session::{self, audit, begin};
 use crate::http::sign_up::{Done, Refused, sign_up};
@@ -51,6 +52,8 @@ async fn welcome(browser: &Browser, done: &Done) -> PageResult {
     let mut tx = begin(&browser.ctx, done.account.id).await?;
     audit(&mut tx, "sign_in", "identity.account", Some(done.account.id), json!({"by": "sign-up"}));
     let organisation = Some(done.organisation_id.0);
+    let event = Event { organisation_id: organisation, ..Event::done(Action::SignIn, done.account.id) };
+    note(browser.ctx.request(), &mut tx, event).await?;
     let token = session::open(&browser.ctx, &mut tx, done.account.id, organisation, &["pwd"], earlier.as_ref()).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     browser.remember(&token, done.account.address());

@@ -2,12 +2,14 @@
 use crate::domain::client::GrantType;
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
+use crate::http::event::{Action, Event, note};
 use crate::http::membership;
 use crate::http::mint::{Bearer, Proof};
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
 use crate::store::grant::{self, Code, Grant};
 use crate::store::session::{self, Session};
+use crate::store::sign_out;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use chrono::TimeDelta;
@@ -148,8 +150,19 @@ async fn member(browser: &Browser, asked: &AuthorizationRequest, session: Sessio
         };
         return Ok(Next::Refuse(Refusal::new("access_denied", why)));
     };
+    if is_signed_out(browser, belonging.membership_id, &session).await? {
+        return Ok(Next::SignIn);
+    }
     let standing = Standing::Member(belonging.clone());
     Ok(Next::Grant(Box::new((session, standing))))
+}
+
+/// Whether the organisation signed this member out after this session was opened.
+async fn is_signed_out(browser: &Browser, membership_id: Uuid, session: &Session) -> Result<bool, Problem> {
+    let mut conn = browser.ctx.read().await?;
+    let at = sign_out::signed_out_at(&mut conn, membership_id).await?;
+    conn.release();
+    Ok(at.is_some_and(|at| at > session.auth_time))
 }
 
 fn must_sign_in_again(asked: &AuthorizationRequest, session: &Session, now: i64) -> bool {
@@ -242,6 +255,13 @@ async fn issue(
     if !asked.prompt.none {
         let what = json!({"client_id": new.client_id, "organisation_id": new.organisation_id, "scope": new.scope});
         audit(&mut tx, "authorize", "identity.session", Some(session.id), what);
+        let event = Event {
+            organisation_id: new.organisation_id,
+            client_id: Some(&new.client_id),
+            session_id: Some(session.id),
+            ..Event::done(Action::Authorization, session.account_id)
+        };
+        note(browser.ctx.request(), &mut tx, event).await?;
     }
     tx.commit(None).await?;
     Ok(code)

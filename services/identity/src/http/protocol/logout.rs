@@ -2,6 +2,7 @@
 use crate::domain::client::Client;
 use crate::domain::request::Parameters;
 use crate::http::browser::{Browser, Form, PageError, PageResult};
+use crate::http::event::{Action, Event, note};
 use crate::http::protocol::authorize::{HintClaims, hinted_claims};
 use crate::http::session;
 use crate::store::session::Session;
@@ -62,6 +63,12 @@ async fn confirm(browser: &Browser, form: &Form) -> PageResult {
 async fn end(browser: &Browser, current: &Session) -> Result<(), Problem> {
     let mut tx = session::begin(&browser.ctx, current.account_id).await?;
     session::end(&browser.ctx, &mut tx, current.id).await?;
+    let event = Event {
+        organisation_id: current.organisation_id,
+        session_id: Some(current.id),
+        ..Event::done(Action::SignOut, current.account_id)
+    };
+    note(browser.ctx.request(), &mut tx, event).await?;
     tx.commit(None).await?;
     browser.forget();
     Ok(())

@@ -1,5 +1,6 @@
 //! `/oauth/revoke` (RFC 7009): a client gives back what it was granted.
 use crate::http::browser::Form;
+use crate::http::event::{Action, Event, note};
 use crate::http::protocol::client_auth::authenticate;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer};
 use crate::http::provider::Provider;
@@ -8,6 +9,7 @@ use crate::http::throttle::Try;
 use crate::store::grant;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use hitaji_db::denials;
 use hitaji_db::secrets::sha256;
 use hitaji_web::{PlatformCtx, Problem};
 use serde_json::json;
@@ -36,8 +38,17 @@ async fn revoke(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
     let mut tx = begin(ctx, format!("client:{}", client.id)).await?;
     if let Some(id) = grant::grant_of_refresh(&mut tx, &sha256(token.as_bytes())).await? {
         let ours = grant::lock(&mut tx, id).await?.filter(|grant| grant.client_id == client.id);
-        if ours.is_some() && grant::revoke(&mut tx, id, "revoked by the client", ctx.now()).await? {
+        if let Some(ours) = ours
+            && grant::revoke(&mut tx, id, "revoked by the client", ctx.now()).await?
+        {
             audit(&mut tx, "revoke", "identity.grant", Some(id), json!({"client_id": client.id}));
+            tx.deny_issued(denials::in_session(&client.id, ours.session_id));
+            let event = Event {
+                organisation_id: ours.organisation_id,
+                client_id: Some(&client.id),
+                ..Event::done(Action::GrantRevoked, ours.account_id)
+            };
+            note(ctx.request(), &mut tx, event).await?;
         }
     }
     tx.commit(None).await.map_err(Problem::from)?;

@@ -4,6 +4,7 @@ use crate::domain::refresh::{Decision, Presented, decide};
 use crate::domain::request::Parameters;
 use crate::domain::{pkce, scope};
 use crate::http::browser::Form;
+use crate::http::event::{Action, Event, note};
 use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity, Proof};
 use crate::http::protocol::client_auth::authenticate;
@@ -17,8 +18,8 @@ use crate::store::{account, session};
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
-use hitaji_db::Tx;
 use hitaji_db::secrets::{random_token, sha256};
+use hitaji_db::{Tx, denials};
 use hitaji_web::{PlatformCtx, Problem};
 use serde_json::json;
 
@@ -71,7 +72,7 @@ async fn by_code(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: 
     let code = grant::code(&mut tx, &hash).await?.ok_or_else(refused)?;
     if code.used_at.is_some() {
         // Two hold this code: what the first one got is taken back (RFC 9700 section 4.5).
-        end_family(tx, &grant, "code used twice", now).await?;
+        end_family(ctx, tx, &grant, "code used twice", now).await?;
         return Err(refused());
     }
     let same_address = one(form, "redirect_uri")?.is_none_or(|uri| uri == code.redirect_uri);
@@ -113,7 +114,7 @@ async fn by_refresh(ctx: &PlatformCtx, provider: &Provider, client: &Client, for
     match decision {
         Decision::Refuse => return Err(refused()),
         Decision::EndFamily => {
-            end_family(tx, &grant, "refresh token used twice", now).await?;
+            end_family(ctx, tx, &grant, "refresh token used twice", now).await?;
             return Err(refused());
         }
         Decision::Repeat => {
@@ -161,11 +162,25 @@ async fn give_refresh(tx: &mut Tx, grant: &Grant, now: DateTime<Utc>) -> Result<
     Ok(token)
 }
 
-async fn end_family(mut tx: Tx, grant: &Grant, reason: &'static str, now: DateTime<Utc>) -> Result<(), Problem> {
+async fn end_family(
+    ctx: &PlatformCtx,
+    mut tx: Tx,
+    grant: &Grant,
+    reason: &'static str,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
     if grant::revoke(&mut tx, grant.id, reason, now).await? {
         tracing::warn!(grant = %grant.id, reason, "a token or code was used twice; its family was ended");
         let what = json!({"reason": reason, "client_id": grant.client_id, "account_id": grant.account_id});
         audit(&mut tx, "end_family", "identity.grant", Some(grant.id), what);
+        tx.deny_issued(denials::in_session(&grant.client_id, grant.session_id));
+        let event = Event {
+            organisation_id: grant.organisation_id,
+            client_id: Some(&grant.client_id),
+            detail: json!({"reason": reason}),
+            ..Event::refused(Action::TokenReuse, Some(grant.account_id))
+        };
+        note(ctx.request(), &mut tx, event).await?;
     }
     Ok(tx.commit(None).await?)
 }

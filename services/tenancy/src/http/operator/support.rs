@@ -129,6 +129,7 @@ pub async fn end(ctx: PlatformCtx, Segments((id, grant_id)): Segments<(Uuid, Uui
     let own = |grant: &SupportGrant| grant.organisation_id == id && grant.operator_id == operator_id.0;
     let grant = found.filter(own).ok_or_else(Problem::not_found)?;
     let grant = step(&mut tx, grant, Step::End, version, operator_id, ctx.now()).await?;
+    tx.deny(grant.id);
     tx.emit(grant.id, &SupportEnded { grant_id: grant.id, tenant_id: TenantId(id), operator_id });
     let version = grant.version;
     let answer = Answer::ok(&SupportGrantOut::of(grant, ctx.now())).version(version);
