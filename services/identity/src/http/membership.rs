@@ -121,7 +121,8 @@ pub fn announce(tx: &mut Tx, joining: &Joining<'_>) {
     tx.emit(joining.account_id, &event);
 }
 
-async fn active(ctx: &PlatformCtx, organisation_id: Uuid) -> Result<Option<Arc<Tenant>>, Problem> {
+/// The organisation, if anybody can work in it.
+pub async fn active(ctx: &PlatformCtx, organisation_id: Uuid) -> Result<Option<Arc<Tenant>>, Problem> {
     match ctx.databases().describe(TenantId(organisation_id)).await {
         Ok(tenant) => Ok(Some(tenant).filter(|tenant| tenant.state == TenantState::Active)),
         Err(DbError::UnknownTenant) => Ok(None),
