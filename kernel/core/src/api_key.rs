@@ -60,7 +60,8 @@ mod tests {
             other[position] = if other[position] == b'x' { b'y' } else { b'x' };
             assert!(!is_well_formed(&String::from_utf8(other).unwrap()), "{position}");
         }
-        for bad in [&key[..61], &format!("{key}0"), "hitaji_live_", "", "hitaji_live_é", &key.replace("live", "test")] {
+        for bad in [&key[..61], &format!("{key}0"), "hitaji_live_", "", "hitaji_live_é", &key.replace("live", "test")]
+        {
             assert!(!is_well_formed(bad), "{bad}");
         }
     }

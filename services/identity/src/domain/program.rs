@@ -22,7 +22,9 @@ pub fn public_keys(value: &Value) -> Result<JwkSet, &'static str> {
     }
     let secret = ["d", "p", "q", "dp", "dq", "qi", "k"];
     if keys.iter().any(|key| secret.iter().any(|member| !key[*member].is_null())) {
-        return Err("This key has a secret part. Give public keys only, and make a new pair: this one is no secret any more.");
+        return Err(
+            "This key has a secret part. Give public keys only, and make a new pair: this one is no secret any more.",
+        );
     }
     let set: JwkSet = serde_json::from_value(value.clone()).map_err(|_| "One of the keys cannot be read.")?;
     if set.keys.iter().all(is_strong) { Ok(set) } else { Err("Use P-256, Ed25519, or RSA with 2048 bits and more.") }
@@ -56,7 +58,8 @@ mod tests {
     fn only_strong_public_keys_are_taken() {
         let (x, y) = (URL_SAFE_NO_PAD.encode([1; 32]), URL_SAFE_NO_PAD.encode([2; 32]));
         let ec = |curve: &str| json!({"keys": [{"kty": "EC", "crv": curve, "x": x, "y": y, "kid": "1"}]});
-        let rsa = |bytes: usize| json!({"keys": [{"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(vec![9; bytes]), "e": "AQAB"}]});
+        let rsa =
+            |bytes: usize| json!({"keys": [{"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(vec![9; bytes]), "e": "AQAB"}]});
         assert!(public_keys(&ec("P-256")).is_ok() && public_keys(&rsa(256)).is_ok());
         assert!(public_keys(&json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x}]})).is_ok());
         let mut private = ec("P-256");

@@ -171,7 +171,10 @@ async fn rotate(ctx: Ctx, Segments(id): Segments<String>) -> Result<Answer, Prob
     let mut client = find(&ctx, &mut tx, &id, if_match).await?;
     may_give(&ctx, &provider, &client)?;
     if client.auth != "client_secret" {
-        return Err(Problem::new(ErrorCode::Conflict, "It has no secret. A program that signs gets its new keys by a change."));
+        return Err(Problem::new(
+            ErrorCode::Conflict,
+            "It has no secret. A program that signs gets its new keys by a change.",
+        ));
     }
     if client.old_secret_until.is_some_and(|until| until > now) {
         return Err(Problem::new(ErrorCode::Conflict, "Two secrets are good already. Retire the older one first."));

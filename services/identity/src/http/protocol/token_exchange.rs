@@ -53,9 +53,7 @@ pub async fn grant(ctx: &PlatformCtx, provider: &Provider, client: &Client, form
         return Err(OauthError::new("invalid_scope", "nothing is left of what the subject token and the client allow"));
     }
     let (now, keys) = (ctx.now(), provider.keys.get(ctx.databases()).await.map_err(Problem::from)?);
-    let minted = provider
-        .access_token_until(&keys, &bearer, now, subject.expires_at)
-        .map_err(OauthError::internal)?;
+    let minted = provider.access_token_until(&keys, &bearer, now, subject.expires_at).map_err(OauthError::internal)?;
     let what = json!({"client_id": client.id, "organisation_id": organisation_id, "scope": minted.scope});
     audit(&mut tx, "exchange", "identity.account", Some(subject.subject.0), what);
     tx.commit(None).await.map_err(Problem::from)?;
