@@ -12,6 +12,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("succeeds", "PATCH /tenancy/v1/organisation", OWN),
     ("succeeds", "POST /tenancy/v1/exports", OWN),
     ("succeeds", "POST /identity/v1/invitations", FREE),
+    ("succeeds", "POST /identity/v1/api-keys", FREE),
+    ("succeeds", "POST /identity/v1/clients", FREE),
     ("succeeds", "POST /identity/v1/sign-ups", FREE),
     ("succeeds", "POST /school/v1/academic-years", FREE),
     ("succeeds", "POST /school/v1/class-list-imports", FREE),

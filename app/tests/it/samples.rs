@@ -321,6 +321,28 @@ impl<'a> World<'a> {
                 let id = if path.contains("/members/") { membership } else { account };
                 Sample::json(path.replace("{id}", &id), json!({"reason": format!("{marker} {serial}")}))
             }
+            "/clients" if operation.writes() => Sample::json(path, self.robot(serial)),
+            "/api-keys" if operation.writes() => Sample::json(path, self.key(serial)),
+            "/clients" => {
+                self.made(path, self.robot(serial)).await;
+                Sample::at(path)
+            }
+            "/api-keys" => {
+                self.made(path, self.key(serial)).await;
+                Sample::at(path)
+            }
+            _ if path.starts_with("/identity/v1/clients/{id}") || path.starts_with("/identity/v1/api-keys/{id}") => {
+                let (collection, _) = path.split_once("/{id}").unwrap_or((path, ""));
+                let body = if collection.ends_with("clients") { self.robot(serial) } else { self.key(serial) };
+                let path = path.replace("{id}", &self.made(collection, body).await);
+                let version = (operation.method != http::Method::GET).then_some(1);
+                match operation.method {
+                    http::Method::PATCH => {
+                        Sample { version, ..Sample::json(path, json!({"name": format!("{marker} {serial}")})) }
+                    }
+                    _ => Sample { version, ..Sample::at(&path) },
+                }
+            }
             "/sign-ups" => Sample::json(path, self.sign_up(serial)),
             "/organisation" if operation.writes() => Sample::json(path, json!({"name": format!("{marker} {serial}")})),
             "/attendance-registers" => Sample::json(path, self.register(serial)),
@@ -381,6 +403,21 @@ impl<'a> World<'a> {
         made["id"].as_str().expect("an id").to_owned()
     }
 
+    /// A program of the organisation.
+    fn robot(&self, serial: i64) -> Value {
+        json!({"name": format!("{} {serial}", self.marker), "kind": "service", "scopes": ["school.student:read"]})
+    }
+
+    fn key(&self, serial: i64) -> Value {
+        let name = format!("{} {serial}", self.marker);
+        json!({"name": name, "scopes": ["school.student:read"], "expires_at": "2026-12-31T00:00:00Z"})
+    }
+
+    async fn made(&self, collection: &str, body: Value) -> String {
+        let made = self.owner.post(collection, &body).await.ok();
+        made["id"].as_str().expect("an id").to_owned()
+    }
+
     fn sign_up(&self, serial: i64) -> Value {
         let email = format!("{}{serial}@founders.example", self.marker).to_lowercase();
         json!({"organisation": format!("{} {serial}", self.marker), "country": "KE", "currency": "KES", "time_zone": "Africa/Nairobi",
@@ -407,6 +444,8 @@ impl<'a> World<'a> {
         for (table, column) in [
             ("identity.membership", "organisation_id"),
             ("identity.invitation", "organisation_id"),
+            ("identity.client", "organisation_id"),
+            ("identity.api_key", "organisation_id"),
             ("directory.tenant", "id"),
             ("tenancy.support_grant", "organisation_id"),
         ] {

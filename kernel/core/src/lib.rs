@@ -1,4 +1,5 @@
 //! What every other crate speaks in: ids, money, time, errors, events, declared resources and configuration. No I/O.
+pub mod api_key;
 pub mod clock;
 pub mod config;
 pub mod error;

@@ -82,6 +82,8 @@ impl Sql {
         match (declared.reach)(ctx) {
             Reach::All => self.push("true"),
             Reach::None => self.push("false"),
+            // Relations are between people.
+            Reach::Where(_) if ctx.person().is_none() => self.push("false"),
             Reach::Where(condition) => {
                 self.push("(");
                 let mut rest = condition;

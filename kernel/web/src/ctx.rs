@@ -1,5 +1,5 @@
 //! Authority: what a handler may work with. A `Ctx` names one organisation, one subject and its permissions.
-use crate::{Answer, Peer, Platform, Problem, Verified};
+use crate::{Answer, Peer, Platform, Problem, SubjectType, Verified};
 use chrono::{DateTime, NaiveDate, Utc};
 use hitaji_bus::Parts;
 use hitaji_core::{AccountId, ErrorCode, TenantId};
@@ -95,6 +95,12 @@ impl Ctx {
 
     pub fn subject(&self) -> AccountId {
         self.verified.subject
+    }
+
+    /// The person that the token is of. A program has no class and no child: what a rule gives to a person by such a
+    /// relation it gives to no program.
+    pub fn person(&self) -> Option<AccountId> {
+        (self.verified.subject_type == SubjectType::User).then_some(self.verified.subject)
     }
 
     pub fn token(&self) -> &Verified {

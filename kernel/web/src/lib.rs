@@ -1,5 +1,6 @@
 //! From a request to a `Ctx` and back: services and their routes, authority, problems, limits, OpenAPI, health.
 mod answer;
+mod api_key;
 mod assemble;
 mod ctx;
 mod extract;
@@ -22,6 +23,7 @@ mod token;
 mod trace;
 
 pub use answer::Answer;
+pub use api_key::{KeyAnswer, KeyQuestion};
 pub use assemble::{Assembled, assemble};
 pub use ctx::{Ctx, PlatformCtx, Request};
 pub use extract::{Body, Id, Params, Segments, Upload};

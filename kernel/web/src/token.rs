@@ -2,7 +2,7 @@
 use crate::{Platform, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hitaji_core::{AccountId, ErrorCode, PermissionSet, TenantId};
+use hitaji_core::{AccountId, ErrorCode, PermissionSet, TenantId, api_key};
 use hitaji_db::secrets::sha256;
 use hitaji_db::{Denylist, denials};
 use moka::sync::Cache;
@@ -98,7 +98,7 @@ impl Claims {
     fn hangs_on(&self) -> Vec<Uuid> {
         let family = self.sid.map(|session| denials::in_session(&self.client_id, session));
         let client = denials::client(&self.client_id);
-        let ids = [self.sid, self.support, self.mbr_id, Some(self.sub), Some(client), family];
+        let ids = [self.sid, self.support, self.mbr_id, Some(self.sub), Some(self.jti), Some(client), family];
         ids.into_iter().flatten().collect()
     }
 }
@@ -124,6 +124,8 @@ pub struct Verified {
     pub jkt: Option<String>,
     /// The consent of the organisation by which an operator works in it.
     pub support: Option<Uuid>,
+    /// `jti`, by which this one token is denied.
+    pub id: Uuid,
     /// Seconds since 1970.
     pub issued_at: i64,
     /// Seconds since 1970.
@@ -143,7 +145,7 @@ impl Verified {
         match (self.tenant, self.support, self.subject_type) {
             (None, ..) | (_, Some(_), _) => format!("operator:{}", self.subject),
             (Some(_), None, SubjectType::User) => self.subject.to_string(),
-            (Some(_), None, SubjectType::Client) => format!("client:{}", self.subject),
+            (Some(_), None, SubjectType::Client) => format!("client:{}", self.client_id),
             (Some(_), None, SubjectType::ApiKey) => format!("api_key:{}", self.subject),
         }
     }
@@ -155,13 +157,16 @@ pub(crate) fn token_cache() -> TokenCache {
     Cache::builder().max_capacity(50_000).build()
 }
 
-fn invalid(reason: &str) -> Problem {
+pub(crate) fn invalid(reason: &str) -> Problem {
     Problem::new(ErrorCode::Unauthenticated, "The access token is not valid. Sign in again.").with("reason", reason)
 }
 
 impl Platform {
-    /// Checks signature, issuer, audience, expiry and the denylist.
+    /// Checks signature, issuer, audience, expiry and the denylist; of an API key that identity knows it.
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, Problem> {
+        if api_key::is_meant(token) {
+            return self.verify_key(token).await;
+        }
         let hash = sha256(token.as_bytes());
         let now = self.clock().now().timestamp();
         let verified = match self.0.tokens.get(&hash) {
@@ -213,6 +218,7 @@ impl Platform {
             act: claims.act,
             jkt: claims.cnf.map(|cnf| cnf.jkt),
             support: claims.support,
+            id: claims.jti,
             issued_at: claims.iat,
             expires_at: claims.exp,
             hangs_on,

@@ -25,6 +25,16 @@ const PERMISSIONS: &[Permission] = &[
     },
     Permission { number: 34, scope: "identity.role:read", description: "See what each role allows" },
     Permission { number: 35, scope: "identity.event:read", description: "See who signed in, when and from where" },
+    Permission {
+        number: 36,
+        scope: "identity.client:read",
+        description: "See the programs and API keys of the organisation",
+    },
+    Permission {
+        number: 37,
+        scope: "identity.client:manage",
+        description: "Let programs in and make API keys, as far as one's own permissions go",
+    },
     // Of those for operators, 16 to 31, which all services share.
     Permission {
         number: 21,
@@ -65,6 +75,12 @@ const MIGRATIONS: &[Migration] = &[
         home: Home::Control,
         version: 4,
         sql: include_str!("../migrations/0004_people_and_programs.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 6,
+        sql: include_str!("../migrations/0006_programs.sql"),
     },
     Migration {
         service: "identity",

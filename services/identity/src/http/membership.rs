@@ -140,7 +140,8 @@ pub async fn announce_change(tx: &mut Tx, account_id: Uuid) -> Result<(), Proble
     Ok(())
 }
 
-async fn active(ctx: &PlatformCtx, organisation_id: Uuid) -> Result<Option<Arc<Tenant>>, Problem> {
+/// The organisation, if anybody can work in it.
+pub async fn active(ctx: &PlatformCtx, organisation_id: Uuid) -> Result<Option<Arc<Tenant>>, Problem> {
     match ctx.databases().describe(TenantId(organisation_id)).await {
         Ok(tenant) => Ok(Some(tenant).filter(|tenant| tenant.state == TenantState::Active)),
         Err(DbError::UnknownTenant) => Ok(None),

@@ -95,10 +95,21 @@ impl Provider {
 
     /// RFC 9068.
     pub fn access_token(&self, keys: &KeySet, bearer: &Bearer<'_>, now: DateTime<Utc>) -> Result<Minted, String> {
+        self.access_token_until(keys, bearer, now, i64::MAX)
+    }
+
+    /// An access token that is good no longer than `until`, in seconds since 1970.
+    pub fn access_token_until(
+        &self,
+        keys: &KeySet,
+        bearer: &Bearer<'_>,
+        now: DateTime<Utc>,
+        until: i64,
+    ) -> Result<Minted, String> {
         let granted = self.granted(bearer);
         let claims = self.catalogue.claims(&granted);
         let support = bearer.standing.support();
-        let expires_at = now.timestamp() + ACCESS_LIFETIME_S;
+        let expires_at = until.min(now.timestamp() + ACCESS_LIFETIME_S);
         let expires_at = support.map_or(expires_at, |support| expires_at.min(support.until.timestamp()));
         let claims = Claims {
             iss: self.origin.clone(),

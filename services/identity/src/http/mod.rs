@@ -8,6 +8,7 @@ pub mod keys;
 pub mod membership;
 pub mod mint;
 pub mod passwords;
+pub mod programs;
 pub mod protocol;
 pub mod provider;
 pub mod session;

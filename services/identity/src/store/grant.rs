@@ -170,6 +170,41 @@ pub async fn refresh(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<
     .await?)
 }
 
+/// A refresh token that could be used now.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct LiveRefresh {
+    pub client_id: String,
+    pub account_id: Uuid,
+    pub organisation_id: Option<Uuid>,
+    pub scope: String,
+    pub issued_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The token, while it was not used and all that it hangs on is there: grant, session, membership, account.
+pub async fn live_refresh(
+    conn: &mut PgConnection,
+    hash: &[u8; 32],
+    now: DateTime<Utc>,
+) -> Result<Option<LiveRefresh>, DbError> {
+    Ok(sqlx::query_as(
+        "select g.client_id, g.account_id, g.organisation_id, g.scope, t.issued_at, t.expires_at
+         from identity.refresh_token t join identity.token_grant g on g.id = t.grant_id
+              join identity.account a on a.id = g.account_id
+         where t.hash = $1 and t.consumed_at is null and t.revoked_at is null and t.expires_at > $2
+               and g.revoked_at is null and g.expires_at > $2 and a.disabled_at is null
+               and (g.offline or exists (select from identity.session s
+                                         where s.id = g.session_id and s.ended_at is null and s.expires_at > $2))
+               and (g.organisation_id is null
+                    or exists (select from identity.membership m where m.organisation_id = g.organisation_id
+                               and m.account_id = g.account_id and m.ended_at is null))",
+    )
+    .bind(hash.as_slice())
+    .bind(now)
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// Notes that `hash` was used and which token took its place; the time of the first use stays.
 pub async fn consume_refresh(
     conn: &mut PgConnection,

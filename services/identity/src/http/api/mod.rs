@@ -1,5 +1,8 @@
 //! The JSON commands and questions of identity.
 pub mod adoptions;
+pub mod api_keys;
+pub mod client_form;
+pub mod clients;
 pub mod invitations;
 pub mod me;
 pub mod members;
@@ -27,6 +30,8 @@ pub fn routes() -> Vec<Route> {
     routes.extend(operator_routes());
     routes.extend(sign_in_events::routes());
     routes.extend(sign_outs::routes());
+    routes.extend(clients::routes());
+    routes.extend(api_keys::routes());
     routes
 }
 

@@ -1,6 +1,7 @@
 //! How a client proves itself at protocol endpoints (RFC 6749 section 2.3).
 use crate::domain::client::{Client, ClientAuth};
 use crate::domain::request::Parameters;
+use crate::http::protocol::assertion::{self, JWT_BEARER};
 use crate::http::protocol::reply::OauthError;
 use crate::http::protocol::token::one;
 use crate::http::provider::Provider;
@@ -10,33 +11,47 @@ use base64::engine::general_purpose::STANDARD;
 use hitaji_web::{PlatformCtx, Problem};
 use std::sync::Arc;
 
-/// The client, by exactly one method: Basic, a secret in the form, or none for public clients.
+/// The client, by exactly one method: Basic, a secret in the form, a signed assertion, or none for public clients.
 pub async fn authenticate(
     ctx: &PlatformCtx,
     provider: &Provider,
     form: &Parameters,
 ) -> Result<Arc<Client>, OauthError> {
     let (in_form, secret) = (one(form, "client_id")?, one(form, "client_secret")?);
+    let (assertion, kind) = (one(form, "client_assertion")?, one(form, "client_assertion_type")?);
     let basic = ctx.request().header(header::AUTHORIZATION).map(basic);
+    let signed = assertion.is_some() || kind.is_some();
+    if [basic.is_some(), secret.is_some(), signed].iter().filter(|used| **used).count() > 1 {
+        return Err(OauthError::new("invalid_request", "authenticate in one way only"));
+    }
+    if signed {
+        let (Some(assertion), Some(kind)) = (assertion, kind) else {
+            let error = "client_assertion and client_assertion_type go together";
+            return Err(OauthError::new("invalid_request", error));
+        };
+        if kind != JWT_BEARER {
+            return Err(OauthError::invalid_client(true));
+        }
+        return assertion::authenticate(ctx, provider, in_form, assertion).await;
+    }
     let (id, secret) = match (&basic, secret) {
-        (Some(_), Some(_)) => return Err(OauthError::new("invalid_request", "authenticate in one way only")),
-        (Some(None), None) => return Err(OauthError::invalid_client(true)),
-        (Some(Some((id, secret))), None) => {
+        (Some(None), _) => return Err(OauthError::invalid_client(true)),
+        (Some(Some((id, secret))), _) => {
             if in_form.is_some_and(|other| other != id) {
                 return Err(OauthError::new("invalid_request", "two clients are named"));
             }
             (id.as_str(), Some(secret.as_str()))
         }
-        (None, secret) => (in_form.ok_or(OauthError::invalid_client(false))?, secret),
+        (None, secret) => (in_form.ok_or(OauthError::invalid_client(true))?, secret),
     };
     let found = provider.client(id).await.map_err(Problem::from)?;
-    let client = found.ok_or(OauthError::invalid_client(basic.is_some()))?;
+    let client = found.ok_or(OauthError::invalid_client(true))?;
     let proven = match (&client.auth, secret) {
         (ClientAuth::Secret(_), Some(secret)) => client.has_secret(secret),
         (ClientAuth::Public, None) => true,
         _ => false,
     };
-    if proven { Ok(client) } else { Err(OauthError::invalid_client(basic.is_some())) }
+    if proven { Ok(client) } else { Err(OauthError::invalid_client(true)) }
 }
 
 /// User and password of HTTP Basic, each form-encoded (RFC 6749 section 2.3.1).

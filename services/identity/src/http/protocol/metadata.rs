@@ -1,5 +1,6 @@
 //! Discovery (OpenID Connect Discovery 1.0, RFC 8414) and the public keys (RFC 7517).
 use crate::domain::scope::STANDARD;
+use crate::http::protocol::assertion::ALGORITHMS;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::provider::Provider;
 use crate::pages::LANGUAGES;
@@ -33,7 +34,8 @@ fn document(provider: &Provider) -> Value {
     let origin = &provider.origin;
     let permissions = provider.catalogue.scopes();
     let scopes: Vec<&str> = STANDARD.iter().copied().chain(permissions).collect();
-    let authentication = json!(["none", "client_secret_basic", "client_secret_post"]);
+    let confidential = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let authentication: Vec<_> = ["none"].into_iter().chain(confidential).collect();
     json!({
         "issuer": origin,
         "authorization_endpoint": format!("{origin}/oauth/authorize"),
@@ -45,11 +47,17 @@ fn document(provider: &Provider) -> Value {
         "scopes_supported": scopes,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials",
+            "urn:ietf:params:oauth:grant-type:token-exchange"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "token_endpoint_auth_methods_supported": authentication,
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "revocation_endpoint_auth_methods_supported": authentication,
+        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "introspection_endpoint": format!("{origin}/oauth/introspect"),
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "name", "locale",
             "email", "email_verified", "org_id", "org_name", "org_slug"],

@@ -1,11 +1,15 @@
 //! The endpoints of OAuth 2 and OpenID Connect. They answer as their own specifications say.
+pub mod assertion;
 pub mod authorize;
 pub mod client_auth;
+pub mod client_credentials;
+pub mod introspect;
 pub mod logout;
 pub mod metadata;
 pub mod reply;
 pub mod revoke;
 pub mod token;
+pub mod token_exchange;
 pub mod userinfo;
 
 use axum::http::Method;
@@ -25,6 +29,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/oauth/userinfo", PROTOCOL, userinfo::get),
         Route::post("/oauth/userinfo", PROTOCOL, userinfo::post),
         Route::post("/oauth/revoke", PROTOCOL, revoke::post),
+        Route::post("/oauth/introspect", PROTOCOL, introspect::post),
         Route::get("/oauth/logout", PROTOCOL, logout::get),
         Route::post("/oauth/logout", PROTOCOL, logout::post),
     ];

@@ -9,6 +9,7 @@ use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity, Proof};
 use crate::http::protocol::client_auth::authenticate;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
+use crate::http::protocol::{client_credentials, token_exchange};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
@@ -47,7 +48,9 @@ async fn token(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
     match grant {
         GrantType::AuthorizationCode => by_code(ctx, &provider, &client, &form).await,
         GrantType::RefreshToken => by_refresh(ctx, &provider, &client, &form).await,
-        GrantType::ClientCredentials | GrantType::DeviceCode | GrantType::TokenExchange => {
+        GrantType::ClientCredentials => client_credentials::grant(ctx, &provider, &client, &form).await,
+        GrantType::TokenExchange => token_exchange::grant(ctx, &provider, &client, &form).await,
+        GrantType::DeviceCode => {
             Err(OauthError::new("unsupported_grant_type", "see grant_types_supported in the discovery document"))
         }
     }
