@@ -1,6 +1,6 @@
 //! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew, people are counted.
 use crate::http::provider::Provider;
-use crate::store::{grant, organisation, reset, session};
+use crate::store::{device, grant, organisation, pushed, reset, session};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
 use hitaji_core::TenantId;
@@ -69,8 +69,10 @@ async fn forget(context: JobContext) -> Result<(), String> {
         let grants = grant::forget(&mut conn, before).await?;
         let sessions = session::forget(&mut conn, before).await?;
         let resets = reset::forget(&mut conn, before).await?;
+        let pushed = pushed::forget(&mut conn, before).await?;
+        let devices = device::forget(&mut conn, before).await?;
         conn.release();
-        tracing::info!(grants, sessions, resets, "expired sign-ins were removed");
+        tracing::info!(grants, sessions, resets, pushed, devices, "expired sign-ins were removed");
         Ok::<_, hitaji_db::DbError>(())
     };
     work.await.map_err(|error| error.to_string())

@@ -2,10 +2,13 @@
 pub mod account;
 pub mod assurance;
 pub mod client;
+pub mod consent;
+pub mod device;
 pub mod link;
 pub mod operator;
 pub mod pkce;
 pub mod place;
 pub mod refresh;
+pub mod registration;
 pub mod request;
 pub mod scope;

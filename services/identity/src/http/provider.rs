@@ -33,6 +33,8 @@ pub struct Provider {
     /// The issuer: the public address without a trailing slash.
     pub origin: String,
     pub denylist: Denylist,
+    /// SHA-256 of the token by which applications register themselves; none where they may not.
+    pub registration: Option<[u8; 32]>,
 }
 
 /// Reads the configuration; nothing is opened yet.
@@ -59,6 +61,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         databases: setup.databases.clone(),
         origin: setup.origin.to_owned(),
         denylist: setup.denylist.clone(),
+        registration: settings.registration_token()?,
         settings,
     };
     let mut parts = Parts::default();

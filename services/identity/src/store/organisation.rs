@@ -235,7 +235,8 @@ pub async fn forget(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Res
         "with left_session as (update identity.session set organisation_id = null where organisation_id = $1),
               ended as (update identity.token_grant set revoked_at = coalesce(revoked_at, $2), revoked_for = 'erased' where organisation_id = $1),
               gone as (delete from identity.membership where organisation_id = $1),
-              uninvited as (delete from identity.invitation where organisation_id = $1)
+              uninvited as (delete from identity.invitation where organisation_id = $1),
+              withdrawn as (delete from identity.consent where organisation_id = $1)
          update identity.organisation set name = 'Erased', wish = json_build_object('id', id, 'name', 'Erased', 'country', 'XX',
             'currency', 'XXX', 'time_zone', 'UTC', 'products', json_build_array()) where id = $1",
     )

@@ -10,6 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use hitaji_web::{PlatformCtx, Problem};
 use std::sync::Arc;
 
+/// What [`authenticate`] takes, by its names in discovery.
+pub const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+
 /// The client, by exactly one method: Basic, a secret in the form, or none for public clients.
 pub async fn authenticate(
     ctx: &PlatformCtx,
