@@ -58,11 +58,6 @@ impl World {
     pub fn later(&self, seconds: i64) {
         self.app.clock.set(self.app.clock.now() + TimeDelta::seconds(seconds));
     }
-
-    /// Like a fresh start: the owner signs in anew, in a browser of their own.
-    pub async fn anew(&mut self) {
-        self.browser = signed_in(&self.app, &self.school.owner_email).await;
-    }
 }
 
 pub async fn signed_in(app: &TestApp, email: &str) -> Browser {

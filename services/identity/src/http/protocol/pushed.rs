@@ -80,7 +80,7 @@ impl Journey {
         };
         let bad = || PageError::Page(StatusCode::BAD_REQUEST, "bad_request_uri");
         let client_id = request::client_id(&given).ok_or_else(bad)?;
-        let hash = sha256(reference[PREFIX.len()..].as_bytes());
+        let hash = sha256(&reference.as_bytes()[PREFIX.len()..]);
         let now = browser.ctx.now();
         let mut conn = browser.ctx.read().await?;
         let found = pushed::find(&mut conn, &hash, client_id, now).await?;
