@@ -111,6 +111,7 @@ impl<'a> World<'a> {
         world.pupil = world.first("students").await;
         // Lists of what only commands make have a row to show.
         world.invitation().await;
+        world.application().await;
         app.settle().await;
         let register = world.register(119);
         world.owner.post_once("/school/v1/attendance-registers", "a-first-register", &register).await.ok();
@@ -315,6 +316,9 @@ impl<'a> World<'a> {
                 let version = (operation.method != http::Method::GET).then_some(1);
                 Sample { version, ..Sample::at(&path.replace("{id}", &self.invitation().await)) }
             }
+            "/me/applications/{id}" => {
+                Sample { version: Some(1), ..Sample::at(&path.replace("{id}", &self.application().await)) }
+            }
             "/invitations" if operation.writes() => Sample::json(path, self.invited(serial)),
             "/members/{id}/sign-out" | "/accounts/{id}/sign-out" => {
                 let (membership, account) = self.somebody(serial).await;
@@ -418,6 +422,23 @@ impl<'a> World<'a> {
         made["id"].as_str().expect("an id").to_owned()
     }
 
+    /// An application that the owner allowed something.
+    async fn application(&self) -> String {
+        let mut conn = self.app.platform.databases().control().await.expect("a connection");
+        let id: uuid::Uuid = sqlx::query_scalar(
+            "insert into identity.consent (id, account_id, client_id, organisation_id, scopes, granted_at)
+             select $1, id, $2, $3, '{openid}', now() from identity.account where email = $4 returning id",
+        )
+        .bind(hitaji_core::new_id())
+        .bind(format!("{}-{}", self.marker, self.next()))
+        .bind(self.organisation.id.0)
+        .bind(&self.organisation.owner_email)
+        .fetch_one(&mut *conn)
+        .await
+        .expect("a consent");
+        id.to_string()
+    }
+
     fn sign_up(&self, serial: i64) -> Value {
         let email = format!("{}{serial}@founders.example", self.marker).to_lowercase();
         json!({"organisation": format!("{} {serial}", self.marker), "country": "KE", "currency": "KES", "time_zone": "Africa/Nairobi",
@@ -446,6 +467,7 @@ impl<'a> World<'a> {
             ("identity.invitation", "organisation_id"),
             ("identity.client", "organisation_id"),
             ("identity.api_key", "organisation_id"),
+            ("identity.consent", "organisation_id"),
             ("directory.tenant", "id"),
             ("tenancy.support_grant", "organisation_id"),
         ] {

@@ -40,6 +40,12 @@ pub struct Settings {
     pub token_requests_per_address_per_second: u32,
     /// After a refresh token was used, for how long a repeat counts as a lost answer and not as theft. 0 is strict.
     pub refresh_repeat_window_s: i64,
+    /// Whether applications may register themselves (RFC 7591): `off`, or `token` for those who hold the initial access token.
+    pub registration: String,
+    /// The environment variable that holds the initial access token.
+    pub registration_token_env: Option<String>,
+    /// Or its SHA-256 as 64 hexadecimal digits.
+    pub registration_token_sha256: Option<String>,
     /// Applications besides our own web client.
     pub clients: Vec<ConfiguredClient>,
 }
@@ -63,6 +69,9 @@ impl Default for Settings {
             codes_per_recipient_per_hour: 6,
             token_requests_per_address_per_second: 200,
             refresh_repeat_window_s: 10,
+            registration: "off".into(),
+            registration_token_env: None,
+            registration_token_sha256: None,
             clients: Vec::new(),
         }
     }
@@ -108,6 +117,9 @@ pub struct ConfiguredClient {
     /// Whether people are asked before it gets anything.
     #[serde(default)]
     pub consent: bool,
+    /// Whether its authorization requests must be pushed (RFC 9126).
+    #[serde(default)]
+    pub require_par: bool,
 }
 
 impl std::fmt::Debug for ConfiguredClient {
@@ -122,6 +134,26 @@ impl Settings {
         let variable = &self.texts_key_env;
         let missing = |_| format!("{variable} is not set; identity.texts_url needs the API key there");
         self.texts_key.clone().map_or_else(|| std::env::var(variable).map_err(missing), Ok)
+    }
+
+    /// SHA-256 of the initial access token by which applications register themselves; none where they may not.
+    pub fn registration_token(&self) -> Result<Option<[u8; 32]>, String> {
+        match (self.registration.as_str(), &self.registration_token_env, &self.registration_token_sha256) {
+            ("off", _, _) => Ok(None),
+            ("token", Some(variable), _) => match std::env::var(variable) {
+                Ok(token) if token.len() >= 32 => Ok(Some(sha256(token.as_bytes()))),
+                _ => Err(format!("{variable} does not hold at least 32 characters; registration needs it")),
+            },
+            ("token", None, Some(digits)) => {
+                let bytes =
+                    (0..digits.len() / 2).map_while(|at| u8::from_str_radix(digits.get(at * 2..at * 2 + 2)?, 16).ok());
+                let hash: Vec<u8> = bytes.collect();
+                let wrong = |_| "registration_token_sha256 is 64 hexadecimal digits".to_owned();
+                hash.try_into().map(Some).map_err(wrong)
+            }
+            ("token", None, None) => Err("registration needs registration_token_env".into()),
+            _ => Err("registration is off or token".into()),
+        }
     }
 
     /// Our own web clients and the configured ones; the reason where one cannot be.
@@ -177,6 +209,8 @@ impl ConfiguredClient {
             scopes: self.scopes.clone(),
             dpop: self.dpop,
             consent: self.consent,
+            require_par: self.require_par,
+            registered: false,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew, people are counted.
 use crate::http::event::KEPT as EVENTS_KEPT;
 use crate::http::provider::Provider;
-use crate::store::{event, grant, one_time_code, organisation, reset, session, used_jti};
+use crate::store::{device, event, grant, one_time_code, organisation, pushed, reset, session, used_jti};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
 use hitaji_core::TenantId;
@@ -76,8 +76,10 @@ async fn forget(context: JobContext) -> Result<(), String> {
         let codes = one_time_code::forget(&mut conn, before).await?;
         used_jti::forget(&mut conn, context.databases.clock().now()).await?;
         let events = event::forget(&mut conn, context.databases.clock().now() - EVENTS_KEPT, EVENTS_AT_MOST).await?;
+        let pushed = pushed::forget(&mut conn, before).await?;
+        let devices = device::forget(&mut conn, before).await?;
         conn.release();
-        tracing::info!(grants, sessions, resets, codes, events, "expired sign-ins were removed");
+        tracing::info!(grants, sessions, resets, codes, events, pushed, devices, "expired sign-ins were removed");
         Ok::<_, hitaji_db::DbError>(())
     };
     work.await.map_err(|error| error.to_string())

@@ -79,6 +79,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         service: "identity",
         home: Home::Control,
+        version: 5,
+        sql: include_str!("../migrations/0005_front_channel.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
         version: 6,
         sql: include_str!("../migrations/0006_programs.sql"),
     },

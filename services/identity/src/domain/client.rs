@@ -75,6 +75,10 @@ pub struct Client {
     pub dpop: bool,
     /// People are asked before it gets anything.
     pub consent: bool,
+    /// Its requests must come by PAR (RFC 9126 section 6).
+    pub require_par: bool,
+    /// It registered itself (RFC 7591): nobody here knows whose it is.
+    pub registered: bool,
 }
 
 impl Client {
@@ -93,6 +97,8 @@ impl Client {
             scopes: None,
             dpop: false,
             consent: false,
+            require_par: false,
+            registered: false,
         }
     }
 

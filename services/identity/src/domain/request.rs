@@ -6,6 +6,9 @@ use std::sync::Arc;
 /// Our own parameter that marks a request whose person must have signed in after this second.
 pub const SIGNED_IN_AFTER: &str = "signed_in_after";
 
+/// A longer request would not fit into the address of the sign-in page, which leads back to it.
+const REQUEST_BYTES_MAX: usize = 7000;
+
 /// Form-encoded parameters as they came.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters(Vec<(String, String)>);
@@ -34,6 +37,14 @@ impl Parameters {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether a name stands there twice (RFC 6749 section 3.1). Several resources may be named (RFC 8707 section 2).
+    pub fn has_repeated(&self) -> bool {
+        let mut names: Vec<&str> =
+            self.0.iter().map(|(key, _)| key.as_str()).filter(|key| *key != "resource").collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1])
+    }
+
     /// The same parameters with one set anew, or removed.
     pub fn with(mut self, name: &str, value: Option<&str>) -> Parameters {
         self.0.retain(|(key, _)| key != name);
@@ -56,6 +67,8 @@ pub struct Destination {
     pub client: Arc<Client>,
     pub redirect_uri: String,
     pub state: Option<String>,
+    /// Answered by a form that posts itself (OAuth 2.0 Form Post Response Mode), not by redirect.
+    pub form_post: bool,
 }
 
 /// An error that the client is told by redirect.
@@ -78,6 +91,14 @@ pub struct Prompt {
     pub none: bool,
     pub login: bool,
     pub select_account: bool,
+    pub consent: bool,
+}
+
+impl Prompt {
+    /// What is still to be asked after the person signed in or chose an organisation.
+    pub fn left(self) -> Option<&'static str> {
+        self.consent.then_some("consent")
+    }
 }
 
 /// A request that is well-formed.
@@ -109,7 +130,13 @@ pub fn destination(parameters: &Parameters, client: Option<Arc<Client>>) -> Resu
         return Err("bad_redirect");
     }
     let state = parameters.first("state").map(str::to_owned);
-    Ok(Destination { client, redirect_uri: redirect_uri.to_owned(), state })
+    let form_post = parameters.first("response_mode") == Some("form_post") && takes_forms(redirect_uri);
+    Ok(Destination { client, redirect_uri: redirect_uri.to_owned(), state, form_post })
+}
+
+/// Forms are posted to servers; an address of a private scheme opens an application.
+fn takes_forms(redirect_uri: &str) -> bool {
+    redirect_uri.starts_with("https:") || redirect_uri.starts_with("http:")
 }
 
 /// Reads the rest.
@@ -122,17 +149,24 @@ pub fn read(parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
         ("registration", "registration_not_supported"),
     ] {
         if text(name)?.is_some() {
-            return Err(Refusal::new(error, "send the parameters themselves"));
+            return Err(Refusal::new(error, "send the parameters themselves, or push them first"));
         }
     }
-    text("state")?;
+    if parameters.has_repeated() {
+        return Err(Refusal::new("invalid_request", "a parameter is repeated"));
+    }
+    if parameters.encode().len() > REQUEST_BYTES_MAX {
+        return Err(Refusal::new("invalid_request", "the request is too long"));
+    }
     match text("response_type")? {
         Some("code") => {}
         Some(_) => return Err(Refusal::new("unsupported_response_type", "response_type is code")),
         None => return Err(Refusal::new("invalid_request", "response_type is missing")),
     }
-    if !matches!(text("response_mode")?, None | Some("query")) {
-        return Err(Refusal::new("invalid_request", "response_mode is query"));
+    match text("response_mode")? {
+        None | Some("query") => {}
+        Some("form_post") if text("redirect_uri")?.is_some_and(takes_forms) => {}
+        _ => return Err(Refusal::new("invalid_request", "response_mode is query, or form_post to a web address")),
     }
     let code_challenge = challenge(text("code_challenge")?, text("code_challenge_method")?)?;
     let scope = text("scope")?.ok_or(Refusal::new("invalid_scope", "scope is missing"))?;
@@ -175,8 +209,7 @@ fn prompt(text: Option<&str>) -> Result<Prompt, Refusal> {
             "none" => prompt.none = true,
             "login" => prompt.login = true,
             "select_account" => prompt.select_account = true,
-            // Our clients are first-party; there is no consent to ask for again.
-            "consent" => {}
+            "consent" => prompt.consent = true,
             _ => return Err(Refusal::new("invalid_request", "prompt has an unknown value")),
         }
     }
@@ -202,7 +235,7 @@ mod tests {
         let request =
             read(&Parameters::parse(&format!("{GOOD}&prompt=login%20consent&max_age=0&organization=uhuru&unknown=1")))
                 .unwrap();
-        assert_eq!(request.prompt, Prompt { login: true, ..Prompt::default() });
+        assert_eq!(request.prompt, Prompt { login: true, consent: true, ..Prompt::default() });
         assert_eq!((request.max_age_s, request.organisation.as_deref()), (Some(0), Some("uhuru")));
     }
 
@@ -215,6 +248,12 @@ mod tests {
         assert_eq!(refused(&GOOD.replace("code_challenge=", "challenge=")), "invalid_request");
         assert_eq!(refused(&GOOD.replace("&scope=openid", "")), "invalid_scope");
         assert_eq!(refused(&format!("{GOOD}&nonce=1&nonce=2")), "invalid_request");
+        assert_eq!(refused(&format!("{GOOD}&display=page&display=popup")), "invalid_request");
+        assert_eq!(refused(&format!("{GOOD}&login_hint={}", "x".repeat(REQUEST_BYTES_MAX))), "invalid_request");
+        assert!(read(&Parameters::parse(&format!("{GOOD}&resource=a&resource=b"))).is_ok());
+        let native = GOOD.replace("https%3A%2F%2Fh.example%2Fcallback", "org.example.app%3A%2Fcb");
+        assert_eq!(refused(&format!("{native}&response_mode=form_post")), "invalid_request");
+        assert!(read(&Parameters::parse(&format!("{GOOD}&response_mode=form_post"))).is_ok());
         assert_eq!(refused(&format!("{GOOD}&prompt=none%20login")), "invalid_request");
         assert_eq!(refused(&format!("{GOOD}&prompt=whatever")), "invalid_request");
         assert_eq!(refused(&format!("{GOOD}&max_age=-1")), "invalid_request");

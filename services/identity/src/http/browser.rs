@@ -316,7 +316,11 @@ pub fn continue_to(target: Option<&str>) -> String {
         target.len() <= 8192
             && target.bytes().all(|byte| byte.is_ascii_graphic())
             && !target.contains('\\')
-            && (*target == "/" || target.starts_with("/oauth/authorize?") || target.starts_with("/invitations/"))
+            && (*target == "/"
+                || target.starts_with("/oauth/authorize?")
+                || target.starts_with("/invitations/")
+                || *target == "/device"
+                || target.starts_with("/device?"))
     };
     target.filter(allowed).unwrap_or("/").to_owned()
 }
@@ -327,7 +331,7 @@ mod tests {
 
     #[test]
     fn people_are_sent_on_to_our_own_pages_only() {
-        for good in ["/", "/oauth/authorize?client_id=x", "/invitations/abc"] {
+        for good in ["/", "/oauth/authorize?client_id=x", "/invitations/abc", "/device", "/device?user_code=X"] {
             assert_eq!(continue_to(Some(good)), good);
         }
         for bad in [
@@ -336,6 +340,7 @@ mod tests {
             "/\\evil.example",
             "/oauth/logout?x",
             "javascript:x",
+            "/devices",
             "",
             "/a\r\nb",
         ] {

@@ -34,6 +34,8 @@ pub struct Provider {
     pub databases: Databases,
     /// The issuer: the public address without a trailing slash.
     pub origin: String,
+    /// SHA-256 of the token by which applications register themselves; none where they may not.
+    pub registration: Option<[u8; 32]>,
 }
 
 /// Reads the configuration; nothing is opened yet.
@@ -60,6 +62,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         master: setup.databases.master().clone(),
         databases: setup.databases.clone(),
         origin: setup.origin.to_owned(),
+        registration: settings.registration_token()?,
         settings,
     };
     let mut parts = Parts::default();

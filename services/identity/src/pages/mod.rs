@@ -4,7 +4,7 @@ mod texts;
 use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hitaji_db::secrets::sha256;
+use hitaji_db::secrets::{hex, sha256};
 use minijinja::{Environment, Error, UndefinedBehavior, Value};
 use std::sync::OnceLock;
 pub use texts::{LANGUAGES, text};
@@ -13,7 +13,12 @@ const STYLESHEET: &str = include_str!("identity.css");
 
 const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("base.html")),
+    ("consent.html", include_str!("consent.html")),
+    ("device.html", include_str!("device.html")),
+    ("device_confirm.html", include_str!("device_confirm.html")),
+    ("device_organisation.html", include_str!("device_organisation.html")),
     ("fields.html", include_str!("fields.html")),
+    ("form_post.html", include_str!("form_post.html")),
     ("forgot_password.html", include_str!("forgot_password.html")),
     ("invitation.html", include_str!("invitation.html")),
     ("mail.html", include_str!("mail.html")),
@@ -24,6 +29,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("phone_code.html", include_str!("phone_code.html")),
     ("reset_password.html", include_str!("reset_password.html")),
     ("reset_sent.html", include_str!("reset_sent.html")),
+    ("scopes.html", include_str!("scopes.html")),
     ("sign_in.html", include_str!("sign_in.html")),
     ("sign_out.html", include_str!("sign_out.html")),
     ("sign_up.html", include_str!("sign_up.html")),
@@ -55,22 +61,39 @@ pub fn texts(locale: &str) -> Value {
     all[LANGUAGES.iter().position(|(tag, _)| *tag == locale).unwrap_or_default()].clone()
 }
 
-/// The stylesheet's name changes with its content, so it can be kept for ever.
-pub fn stylesheet_path() -> &'static str {
-    static PATH: OnceLock<String> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let hash: String = sha256(STYLESHEET.as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("/assets-id/{hash}.css")
-    })
+/// A file of our own that pages refer to. Its name changes with its content, so it can be kept for ever.
+pub struct Asset {
+    content: &'static str,
+    ending: &'static str,
+    media_type: &'static str,
 }
 
-pub async fn stylesheet(Path(file): Path<String>) -> Response {
-    if !stylesheet_path().ends_with(&format!("/{file}")) {
+/// Sends a page's first form; pages work without it, by a button.
+pub const SUBMIT_FORM: usize = 1;
+const ASSETS: [Asset; 2] = [
+    Asset { content: STYLESHEET, ending: "css", media_type: "text/css; charset=utf-8" },
+    Asset { content: include_str!("submit_form.js"), ending: "js", media_type: "text/javascript; charset=utf-8" },
+];
+
+/// Where the asset with this index is.
+pub fn path_of(asset: usize) -> &'static str {
+    static PATHS: OnceLock<Vec<String>> = OnceLock::new();
+    let path = |asset: &Asset| format!("/assets-id/{}.{}", hex(&sha256(asset.content.as_bytes())[..6]), asset.ending);
+    &PATHS.get_or_init(|| ASSETS.iter().map(path).collect())[asset]
+}
+
+pub fn stylesheet_path() -> &'static str {
+    path_of(0)
+}
+
+pub async fn asset(Path(file): Path<String>) -> Response {
+    let wanted = format!("/assets-id/{file}");
+    let Some(found) = (0..ASSETS.len()).find(|index| path_of(*index) == wanted) else {
         return StatusCode::NOT_FOUND.into_response();
-    }
-    let mut response = STYLESHEET.into_response();
+    };
+    let mut response = ASSETS[found].content.into_response();
     for (name, value) in [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CONTENT_TYPE, ASSETS[found].media_type),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {

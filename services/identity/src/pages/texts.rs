@@ -1,4 +1,5 @@
 //! What pages and mails say, in English, Swahili and French side by side; a file for each area.
+mod applications;
 mod frame;
 mod invitation;
 mod mail;
@@ -10,8 +11,16 @@ mod sign_up;
 /// Key, English, Swahili, French.
 type Text = (&'static str, &'static str, &'static str, &'static str);
 
-const AREAS: &[&[Text]] =
-    &[frame::TEXTS, invitation::TEXTS, mail::TEXTS, password::TEXTS, phone::TEXTS, sign_in::TEXTS, sign_up::TEXTS];
+const AREAS: &[&[Text]] = &[
+    applications::TEXTS,
+    frame::TEXTS,
+    invitation::TEXTS,
+    mail::TEXTS,
+    password::TEXTS,
+    phone::TEXTS,
+    sign_in::TEXTS,
+    sign_up::TEXTS,
+];
 
 /// Languages by their tags, with their own names.
 pub const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("sw", "Kiswahili"), ("fr", "Français")];

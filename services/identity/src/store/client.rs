@@ -22,14 +22,17 @@ struct Row {
     scopes: Option<Vec<String>>,
     dpop: bool,
     consent: bool,
+    require_par: bool,
+    registered: bool,
 }
 
 /// A client that is neither disabled nor expired.
 pub async fn find(conn: &mut PgConnection, id: &str, now: DateTime<Utc>) -> Result<Option<Client>, DbError> {
     let row: Option<Row> = sqlx::query_as(
         "select id, organisation_id, name, auth,
-                case when old_secret_until <= $2 then secret_hashes[1:1] else secret_hashes end as secret_hashes, jwks, grants, redirect_uris, post_logout_redirect_uris,
-                backchannel_logout_uri, scopes, dpop, consent
+                case when old_secret_until <= $2 then secret_hashes[1:1] else secret_hashes end as secret_hashes, jwks,
+                grants, redirect_uris, post_logout_redirect_uris, backchannel_logout_uri, scopes, dpop, consent, require_par,
+                registration_token_hash is not null as registered
          from identity.client where id = $1 and disabled_at is null and (expires_at is null or expires_at > $2)",
     )
     .bind(id)
@@ -59,6 +62,8 @@ impl From<Row> for Client {
             scopes: row.scopes,
             dpop: row.dpop,
             consent: row.consent,
+            require_par: row.require_par,
+            registered: row.registered,
         }
     }
 }

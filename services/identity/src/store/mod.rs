@@ -2,6 +2,8 @@
 pub mod account;
 pub mod api_key;
 pub mod client;
+pub mod consent;
+pub mod device;
 pub mod event;
 pub mod grant;
 pub mod invitation;
@@ -9,6 +11,8 @@ pub mod one_time_code;
 pub mod operator;
 pub mod organisation;
 pub mod own_client;
+pub mod pushed;
+pub mod registration;
 pub mod reset;
 pub mod session;
 pub mod sign_out;

@@ -237,7 +237,8 @@ pub async fn forget(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Res
               gone as (delete from identity.membership where organisation_id = $1),
               uninvited as (delete from identity.invitation where organisation_id = $1),
               without_programs as (delete from identity.client where organisation_id = $1),
-              without_keys as (delete from identity.api_key where organisation_id = $1)
+              without_keys as (delete from identity.api_key where organisation_id = $1),
+              withdrawn as (delete from identity.consent where organisation_id = $1)
          update identity.organisation set name = 'Erased', wish = json_build_object('id', id, 'name', 'Erased', 'country', 'XX',
             'currency', 'XXX', 'time_zone', 'UTC', 'products', json_build_array()) where id = $1",
     )

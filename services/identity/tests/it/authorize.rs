@@ -67,7 +67,7 @@ async fn a_wrong_request_is_answered_to_its_client() {
         (vec![("request", "e30.e30.")], "request_not_supported"),
         (vec![("request_uri", "https://evil.example/r")], "request_uri_not_supported"),
         (vec![("prompt", "none login")], "invalid_request"),
-        (vec![("response_mode", "form_post")], "invalid_request"),
+        (vec![("response_mode", "fragment")], "invalid_request"),
         (vec![("scope", "")], "invalid_scope"),
     ] {
         browser.open(&client.authorize(&more)).await;

@@ -1,6 +1,7 @@
 //! The JSON commands and questions of identity.
 pub mod adoptions;
 pub mod api_keys;
+pub mod applications;
 pub mod client_form;
 pub mod clients;
 pub mod invitations;
@@ -46,6 +47,13 @@ fn member_routes() -> Vec<Route> {
             .body::<SignUp>()
             .answers::<SignedUp>(201),
         Route::get("/me", member, me::show).summary("Who I am, where, and what I may do").answers::<me::Me>(200),
+        paged::<applications::ApplicationOut>(
+            Route::get("/me/applications", member, applications::list).summary("Applications that I allowed something"),
+        ),
+        Route::delete("/me/applications/{id}", member, applications::revoke)
+            .summary("Take back what I allowed an application, and end what it holds")
+            .if_match()
+            .answers_schema(204, None),
         paged::<roles::RoleOut>(Route::get("/roles", member, roles::list).summary("Roles that members can have")),
         paged::<members::MemberOut>(
             Route::get("/members", MEMBER_READ, members::list).summary("People of the organisation"),

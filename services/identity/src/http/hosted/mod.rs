@@ -1,4 +1,6 @@
 //! The pages that people see: sign-up, sign-in, invitations, passwords.
+pub mod consent;
+pub mod device;
 pub mod fields;
 pub mod forgotten;
 pub mod invitation;
@@ -31,7 +33,12 @@ pub fn routes() -> Vec<Route> {
         Route::post("/forgot-password", PAGE, forgotten::submit),
         Route::get("/reset-password/{token}", PAGE, forgotten::show_reset),
         Route::post("/reset-password/{token}", PAGE, forgotten::submit_reset),
-        Route::get("/assets-id/{file}", PAGE, crate::pages::stylesheet),
+        Route::get("/consent", PAGE, consent::show),
+        Route::post("/consent", PAGE, consent::submit),
+        Route::get("/device", PAGE, device::show),
+        Route::post("/device", PAGE, device::submit),
+        Route::post("/device/decision", PAGE, device::decide),
+        Route::get("/assets-id/{file}", PAGE, crate::pages::asset),
     ];
     routes.into_iter().map(Route::protocol).collect()
 }

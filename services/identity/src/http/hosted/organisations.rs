@@ -3,6 +3,7 @@ use crate::domain::request::Parameters;
 use crate::http::browser::{Browser, Form, PageResult, continue_to};
 use crate::http::hosted::sign_in::{leads_to, parameters_of};
 use crate::http::membership::{self, Belonging};
+use crate::http::protocol::pushed::Journey;
 use axum::http::StatusCode;
 use axum::response::Response;
 use minijinja::{Value, context};
@@ -49,8 +50,8 @@ async fn chosen(browser: &Browser, form: &Form) -> PageResult {
     let id = belonging.tenant.id.to_string();
     match target.strip_prefix("/oauth/authorize?") {
         Some(_) => {
-            let again = parameters_of(&target).with("organization", Some(&id)).encode();
-            browser.redirect(&format!("/oauth/authorize?{again}"))
+            let journey = Journey::of(browser, parameters_of(&target)).await?;
+            browser.redirect(&journey.going_on(browser, &[("organization", Some(&id))]).await?)
         }
         None => browser.redirect(&target),
     }

@@ -1,11 +1,13 @@
 //! `/sign-in`: address and password become a session.
 use crate::domain::account::normalise_email;
-use crate::domain::request::{Parameters, client_id, destination};
+use crate::domain::request::Parameters;
 use crate::http::arrival::arrive;
 use crate::http::browser::{Browser, Form, PageError, PageResult, continue_to};
 use crate::http::event::{Action, Event, note, note_lock_out};
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::passwords::Verdict;
+use crate::http::protocol::authorize::destination_of;
+use crate::http::protocol::pushed::Journey;
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
 use crate::http::throttle::Try;
@@ -37,7 +39,8 @@ async fn first(browser: &Browser) -> PageResult {
     if target == "/" && session.is_some() {
         return browser.redirect("/");
     }
-    let hint = parameters_of(&target).first("login_hint").map(str::to_owned);
+    let journey = Journey::of(browser, parameters_of(&target)).await.ok();
+    let hint = journey.and_then(|journey| journey.parameters.first("login_hint").map(str::to_owned));
     let email = hint.or(session.and_then(|session| session.email)).unwrap_or_default();
     let values = context! { typed => context! { email => email }, reset_done => query.first("reset").is_some() };
     page(browser, StatusCode::OK, &target, values, &Errors::default()).await
@@ -109,10 +112,12 @@ pub fn parameters_of(target: &str) -> Parameters {
 
 /// Where the form ends in the end, when that is another origin.
 pub async fn leads_to(browser: &Browser, target: &str) -> Result<Option<String>, Problem> {
-    let parameters = parameters_of(target);
-    let Some(id) = client_id(&parameters) else { return Ok(None) };
-    let client = browser.provider.client(id).await?;
-    Ok(destination(&parameters, client).ok().map(|found| found.redirect_uri))
+    let journey = match Journey::of(browser, parameters_of(target)).await {
+        Ok(journey) => journey,
+        Err(PageError::Problem(problem)) => return Err(*problem),
+        Err(_) => return Ok(None),
+    };
+    Ok(destination_of(browser, &journey).await.ok().map(|found| found.redirect_uri))
 }
 
 async fn page(browser: &Browser, status: StatusCode, target: &str, values: Value, errors: &Errors) -> PageResult {

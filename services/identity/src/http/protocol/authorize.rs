@@ -1,16 +1,20 @@
 //! `/oauth/authorize`: who is it, for which organisation, and then a code for the client.
-use crate::domain::client::GrantType;
+use crate::domain::client::{Client, GrantType};
+use crate::domain::consent::{covers, wanted};
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
 use crate::http::membership;
 use crate::http::mint::{Bearer, Proof};
+use crate::http::protocol::pushed::Journey;
+use crate::http::protocol::respond::{back, refused};
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
+use crate::store::consent;
 use crate::store::grant::{self, Code, Grant};
 use crate::store::session::{self, Session};
 use crate::store::sign_out;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::TimeDelta;
 use hitaji_core::new_id;
@@ -25,15 +29,25 @@ const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 const GRANT_LIFETIME: TimeDelta = TimeDelta::days(90);
 
 /// What follows from a well-formed request.
-enum Next {
+pub enum Next {
     /// The person must sign in; then the same request again.
     SignIn,
     /// The person must say which organisation.
     Choose,
     /// The person must prove more of who they are, up to this level of `domain::assurance`.
     Prove(&'static str),
+    /// The person must allow the client what it wants.
+    Consent(Box<Granting>),
     Refuse(Refusal),
-    Grant(Box<(Session, Standing)>),
+    Grant(Box<Granting>),
+}
+
+/// What a client is to get, and from whom.
+pub struct Granting {
+    pub session: Session,
+    pub standing: Standing,
+    /// Scopes by name, as people allow them.
+    pub wanted: Vec<String>,
 }
 
 pub async fn get(browser: Browser) -> Response {
@@ -45,60 +59,77 @@ pub async fn post(browser: Browser, form: Form) -> Response {
     browser.answer(authorize(&browser, form.0).await)
 }
 
-async fn authorize(browser: &Browser, parameters: Parameters) -> PageResult {
-    let client = match request::client_id(&parameters) {
-        Some(id) => browser.provider.client(id).await?,
-        None => None,
-    };
-    let destination =
-        request::destination(&parameters, client).map_err(|key| PageError::Page(StatusCode::BAD_REQUEST, key))?;
-    let asked = match request::read(&parameters) {
+async fn authorize(browser: &Browser, given: Parameters) -> PageResult {
+    let journey = Journey::of(browser, given).await?;
+    let destination = destination_of(browser, &journey).await?;
+    let asked = match request::read(&journey.parameters) {
+        _ if destination.client.require_par && !journey.is_pushed() => {
+            let refusal = Refusal::new("invalid_request", "the client must push its requests");
+            return back(browser, &destination, &refused(&refusal), false);
+        }
         Ok(asked) => asked,
         Err(refusal) => return back(browser, &destination, &refused(&refusal), false),
     };
     let silent = asked.prompt.none;
-    match decide(browser, &destination, &asked).await? {
+    let next = decide(browser, &destination, &asked).await?;
+    if let Some(refusal) = next.unanswered().filter(|_| silent) {
+        return back(browser, &destination, &refused(&refusal), true);
+    }
+    let left = ("prompt", asked.prompt.left());
+    match next {
         Next::Grant(granted) => {
-            let code = issue(browser, &destination, &asked, &granted.0, &granted.1).await?;
+            let code = issue(browser, &journey, &destination, &asked, &granted).await?;
             back(browser, &destination, &[("code", &code)], silent)
         }
         Next::Refuse(refusal) => back(browser, &destination, &refused(&refusal), silent),
-        Next::SignIn if silent => back(browser, &destination, &refused(&login_required()), true),
-        Next::Prove(_) if silent => {
-            let refusal = Refusal::new("interaction_required", "the person must prove more of who they are");
-            back(browser, &destination, &refused(&refusal), true)
-        }
-        Next::Prove(level) => person_first(browser, &format!("/sign-in/factor?level={level}"), &parameters),
-        Next::Choose if silent => {
-            let refusal = Refusal::new("account_selection_required", "the person must choose an organisation");
-            back(browser, &destination, &refused(&refusal), true)
+        Next::Prove(level) => {
+            person_first(browser, &format!("/sign-in/factor?level={level}"), &journey.going_on(browser, &[]).await?)
         }
         // What was asked of the sign-in is answered by it; the same request then goes on without asking again.
         Next::SignIn => {
             let after = browser.ctx.now().timestamp().to_string();
-            let again = parameters.with("prompt", None).with(SIGNED_IN_AFTER, Some(&after));
+            let again = journey.going_on(browser, &[left, (SIGNED_IN_AFTER, Some(&after))]).await?;
             person_first(browser, "/sign-in", &again)
         }
-        Next::Choose => person_first(browser, "/sign-in/organisation", &parameters.with("prompt", None)),
+        Next::Choose => person_first(browser, "/sign-in/organisation", &journey.going_on(browser, &[left]).await?),
+        Next::Consent(_) => person_first(browser, "/consent", &journey.going_on(browser, &[]).await?),
     }
 }
 
-fn login_required() -> Refusal {
-    Refusal::new("login_required", "the person must sign in")
+impl Next {
+    /// What a client is told that wants no page to be shown (OpenID Connect Core 3.1.2.6).
+    fn unanswered(&self) -> Option<Refusal> {
+        let (error, description) = match self {
+            Next::SignIn => ("login_required", "the person must sign in"),
+            Next::Prove(_) => ("interaction_required", "the person must prove more of who they are"),
+            Next::Choose => ("account_selection_required", "the person must choose an organisation"),
+            Next::Consent(_) => ("consent_required", "the person must allow this"),
+            Next::Refuse(_) | Next::Grant(_) => return None,
+        };
+        Some(Refusal::new(error, description))
+    }
 }
 
-fn refused(refusal: &Refusal) -> [(&'static str, &'static str); 2] {
-    [("error", refusal.error), ("error_description", refusal.description)]
+/// Who asked and where they may be answered; else a page, for nobody is redirected on a doubt.
+pub async fn destination_of(browser: &Browser, journey: &Journey) -> Result<Destination, PageError> {
+    let client = match request::client_id(&journey.parameters) {
+        Some(id) => browser.provider.client(id).await?,
+        None => None,
+    };
+    request::destination(&journey.parameters, client).map_err(|key| PageError::Page(StatusCode::BAD_REQUEST, key))
 }
 
-fn person_first(browser: &Browser, page: &str, again: &Parameters) -> PageResult {
-    let target = format!("/oauth/authorize?{}", again.encode());
-    let query = Parameters::default().with("continue", Some(&target)).encode();
+fn person_first(browser: &Browser, page: &str, target: &str) -> PageResult {
+    let query = Parameters::default().with("continue", Some(target)).encode();
     let glue = if page.contains('?') { '&' } else { '?' };
     browser.redirect(&format!("{page}{glue}{query}"))
 }
 
-async fn decide(browser: &Browser, destination: &Destination, asked: &AuthorizationRequest) -> Result<Next, Problem> {
+pub async fn decide(
+    browser: &Browser,
+    destination: &Destination,
+    asked: &AuthorizationRequest,
+) -> Result<Next, Problem> {
     let Some(session) = browser.session().await? else {
         return Ok(Next::SignIn);
     };
@@ -119,13 +150,19 @@ async fn decide(browser: &Browser, destination: &Destination, asked: &Authorizat
         let standing = Standing::operator(&mut conn, session.account_id).await?;
         conn.release();
         let stranger = || Next::Refuse(Refusal::new("access_denied", "the person does not run this platform"));
-        return Ok(standing.map_or_else(stranger, |standing| Next::Grant(Box::new((session, standing)))));
+        let grant = |standing| Next::Grant(Box::new(Granting { session, standing, wanted: Vec::new() }));
+        return Ok(standing.map_or_else(stranger, grant));
     }
-    member(browser, asked, session).await
+    member(browser, destination, asked, session).await
 }
 
 /// In which of their organisations the person will work.
-async fn member(browser: &Browser, asked: &AuthorizationRequest, session: Session) -> Result<Next, Problem> {
+async fn member(
+    browser: &Browser,
+    destination: &Destination,
+    asked: &AuthorizationRequest,
+    session: Session,
+) -> Result<Next, Problem> {
     let belongings = membership::of(&browser.ctx, session.account_id).await?;
     let chosen = match (&asked.organisation, belongings.as_slice()) {
         (Some(hint), _) => membership::named(&belongings, hint),
@@ -153,8 +190,46 @@ async fn member(browser: &Browser, asked: &AuthorizationRequest, session: Sessio
     if is_signed_out(browser, belonging.membership_id, &session).await? {
         return Ok(Next::SignIn);
     }
-    let standing = Standing::Member(belonging.clone());
-    Ok(Next::Grant(Box::new((session, standing))))
+    let (client, standing) = (&destination.client, Standing::Member(belonging.clone()));
+    let wanted = wanted_by(browser, client, &asked.scope, &session, &standing);
+    let organisation_id = belonging.tenant.id.0;
+    let granting = Box::new(Granting { session, standing, wanted });
+    if asked.prompt.consent {
+        return Ok(Next::Consent(granting));
+    }
+    if !client.consent {
+        return Ok(Next::Grant(granting));
+    }
+    let mut conn = browser.ctx.read().await?;
+    let allowed = consent::scopes(&mut conn, granting.session.account_id, &client.id, organisation_id).await?;
+    conn.release();
+    let covered = allowed.is_some_and(|allowed| covers(&allowed, &granting.wanted));
+    Ok(if covered { Next::Grant(granting) } else { Next::Consent(granting) })
+}
+
+/// What the client would get in this standing, by name.
+pub fn wanted_by(
+    browser: &Browser,
+    client: &Client,
+    scope: &str,
+    session: &Session,
+    standing: &Standing,
+) -> Vec<String> {
+    let bearer = bearer(client, scope, session, standing);
+    wanted(&browser.provider.catalogue, &browser.provider.granted(&bearer))
+}
+
+fn bearer<'a>(client: &'a Client, scope: &'a str, session: &'a Session, standing: &'a Standing) -> Bearer<'a> {
+    Bearer {
+        subject: session.account_id,
+        standing,
+        client,
+        scope,
+        session_id: Some(session.id),
+        proof: Some(Proof::of(session)),
+        jkt: None,
+        act: None,
+    }
 }
 
 /// Whether the organisation signed this member out after this session was opened.
@@ -204,40 +279,13 @@ pub async fn hinted_claims(browser: &Browser, hint: &str) -> Result<Option<HintC
 
 async fn issue(
     browser: &Browser,
+    journey: &Journey,
     destination: &Destination,
     asked: &AuthorizationRequest,
-    session: &Session,
-    standing: &Standing,
+    granting: &Granting,
 ) -> Result<String, PageError> {
-    let (now, code) = (browser.ctx.now(), random_token());
-    let bearer = Bearer {
-        subject: session.account_id,
-        standing,
-        client: &destination.client,
-        scope: &asked.scope,
-        session_id: Some(session.id),
-        proof: Some(Proof::of(session)),
-        jkt: None,
-        act: None,
-    };
-    let granted = browser.provider.granted(&bearer);
-    let new = Grant {
-        id: new_id(),
-        client_id: destination.client.id.clone(),
-        account_id: session.account_id,
-        organisation_id: standing.tenant().map(|tenant| tenant.id.0),
-        session_id: session.id,
-        offline: granted.standard.contains(&"offline_access"),
-        scope: asked.scope.clone(),
-        auth_time: session.auth_time,
-        amr: session.amr.clone(),
-        expires_at: if destination.client.may_use(GrantType::RefreshToken) {
-            now + GRANT_LIFETIME
-        } else {
-            now + TimeDelta::hours(1)
-        },
-        revoked_at: None,
-    };
+    let (now, code, session) = (browser.ctx.now(), random_token(), &granting.session);
+    let new = grant_of(browser, &destination.client, &asked.scope, granting);
     let row = Code {
         grant_id: new.id,
         redirect_uri: destination.redirect_uri.clone(),
@@ -247,6 +295,7 @@ async fn issue(
         used_at: None,
     };
     let mut tx = begin(&browser.ctx, session.account_id).await?;
+    journey.use_up(&mut tx, browser).await?;
     grant::insert(&mut tx, &new, now).await?;
     grant::insert_code(&mut tx, &sha256(code.as_bytes()), &row).await?;
     if new.organisation_id.is_some() && session.organisation_id != new.organisation_id {
@@ -267,21 +316,23 @@ async fn issue(
     Ok(code)
 }
 
-/// The answer to the client, with `state` and `iss` (RFC 9207). Only the answer of prompt=none may stand in a frame,
-/// and only in one of our own origin.
-fn back(browser: &Browser, destination: &Destination, said: &[(&str, &str)], silent: bool) -> PageResult {
-    let mut answer = Parameters::default();
-    for (name, value) in said {
-        answer = answer.with(name, Some(value));
+/// The grant that a client gets. One that people are asked about gets what they saw, by name; what their roles gain later
+/// is not in it.
+pub fn grant_of(browser: &Browser, client: &Client, scope: &str, granting: &Granting) -> Grant {
+    let (now, session, standing) = (browser.ctx.now(), &granting.session, &granting.standing);
+    let scope = if client.consent { granting.wanted.join(" ") } else { scope.to_owned() };
+    let granted = browser.provider.granted(&bearer(client, &scope, session, standing));
+    Grant {
+        id: new_id(),
+        client_id: client.id.clone(),
+        account_id: session.account_id,
+        organisation_id: standing.tenant().map(|tenant| tenant.id.0),
+        session_id: session.id,
+        offline: granted.standard.contains(&"offline_access"),
+        auth_time: session.auth_time,
+        amr: session.amr.clone(),
+        expires_at: now + if client.may_use(GrantType::RefreshToken) { GRANT_LIFETIME } else { TimeDelta::hours(1) },
+        revoked_at: None,
+        scope,
     }
-    let answer = answer.with("state", destination.state.as_deref()).with("iss", Some(&browser.provider.origin));
-    let glue = if destination.redirect_uri.contains('?') { '&' } else { '?' };
-    let mut response = browser.redirect(&format!("{}{glue}{}", destination.redirect_uri, answer.encode()))?;
-    if silent {
-        let headers = response.headers_mut();
-        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-        let policy = "default-src 'none'; base-uri 'none'; frame-ancestors 'self'";
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    }
-    Ok(response)
 }

@@ -11,6 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use hitaji_web::{PlatformCtx, Problem};
 use std::sync::Arc;
 
+/// What [`authenticate`] takes, by its names in discovery.
+pub const METHODS: [&str; 4] = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+
 /// The client, by exactly one method: Basic, a secret in the form, a signed assertion, or none for public clients.
 pub async fn authenticate(
     ctx: &PlatformCtx,

@@ -3,10 +3,14 @@ pub mod assertion;
 pub mod authorize;
 pub mod client_auth;
 pub mod client_credentials;
+pub mod device;
 pub mod introspect;
 pub mod logout;
 pub mod metadata;
+pub mod pushed;
+pub mod register;
 pub mod reply;
+pub mod respond;
 pub mod revoke;
 pub mod token;
 pub mod token_exchange;
@@ -25,7 +29,12 @@ pub fn routes() -> Vec<Route> {
         Route::get("/oauth/jwks", PROTOCOL, metadata::jwks),
         Route::get("/oauth/authorize", PROTOCOL, authorize::get),
         Route::post("/oauth/authorize", PROTOCOL, authorize::post),
+        Route::post("/oauth/par", PROTOCOL, pushed::post),
         Route::post("/oauth/token", PROTOCOL, token::post),
+        Route::post("/oauth/device_authorization", PROTOCOL, device::post),
+        Route::post("/oauth/register", PROTOCOL, register::create),
+        Route::get("/oauth/register/{id}", PROTOCOL, register::read),
+        Route::delete("/oauth/register/{id}", PROTOCOL, register::remove),
         Route::get("/oauth/userinfo", PROTOCOL, userinfo::get),
         Route::post("/oauth/userinfo", PROTOCOL, userinfo::post),
         Route::post("/oauth/revoke", PROTOCOL, revoke::post),
@@ -37,7 +46,9 @@ pub fn routes() -> Vec<Route> {
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
         "/oauth/jwks",
+        "/oauth/par",
         "/oauth/token",
+        "/oauth/device_authorization",
         "/oauth/userinfo",
         "/oauth/revoke",
     ];

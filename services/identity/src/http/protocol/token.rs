@@ -8,6 +8,7 @@ use crate::http::event::{Action, Event, note};
 use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity, Proof};
 use crate::http::protocol::client_auth::authenticate;
+use crate::http::protocol::device::by_device_code;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::protocol::{client_credentials, token_exchange};
 use crate::http::provider::Provider;
@@ -26,6 +27,9 @@ use serde_json::json;
 
 /// A refresh token that nobody uses is worth nothing after this.
 const REFRESH_IDLE: TimeDelta = TimeDelta::days(14);
+
+/// What this endpoint answers.
+pub const GRANTS: [GrantType; 5] = GrantType::ALL;
 
 pub async fn post(ctx: PlatformCtx, form: Result<Form, Problem>) -> Response {
     answer(token(&ctx, form).await)
@@ -50,9 +54,7 @@ async fn token(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
         GrantType::RefreshToken => by_refresh(ctx, &provider, &client, &form).await,
         GrantType::ClientCredentials => client_credentials::grant(ctx, &provider, &client, &form).await,
         GrantType::TokenExchange => token_exchange::grant(ctx, &provider, &client, &form).await,
-        GrantType::DeviceCode => {
-            Err(OauthError::new("unsupported_grant_type", "see grant_types_supported in the discovery document"))
-        }
+        GrantType::DeviceCode => by_device_code(ctx, &provider, &client, &form).await,
     }
 }
 
@@ -138,7 +140,7 @@ async fn by_refresh(ctx: &PlatformCtx, provider: &Provider, client: &Client, for
 }
 
 /// In what standing the person is, while all that the grant hangs on is there: the session, the membership, the account.
-async fn alive(ctx: &PlatformCtx, tx: &mut Tx, grant: &Grant) -> Result<Option<Place>, Problem> {
+pub async fn alive(ctx: &PlatformCtx, tx: &mut Tx, grant: &Grant) -> Result<Option<Place>, Problem> {
     if !grant.offline && !session::is_alive(tx, grant.session_id, ctx.now()).await? {
         return Ok(None);
     }
@@ -153,12 +155,12 @@ async fn alive(ctx: &PlatformCtx, tx: &mut Tx, grant: &Grant) -> Result<Option<P
     Ok(standing.map(|standing| Place { account, standing }))
 }
 
-struct Place {
+pub struct Place {
     account: account::Account,
     standing: Standing,
 }
 
-async fn give_refresh(tx: &mut Tx, grant: &Grant, now: DateTime<Utc>) -> Result<String, Problem> {
+pub async fn give_refresh(tx: &mut Tx, grant: &Grant, now: DateTime<Utc>) -> Result<String, Problem> {
     let token = random_token();
     let expires_at = (now + REFRESH_IDLE).min(grant.expires_at);
     grant::insert_refresh(tx, &sha256(token.as_bytes()), grant.id, now, expires_at).await?;
@@ -189,17 +191,17 @@ async fn end_family(
 }
 
 /// All that goes into one answer.
-struct Issue<'a> {
-    client: &'a Client,
-    grant: &'a Grant,
-    place: &'a Place,
-    scope: &'a str,
+pub struct Issue<'a> {
+    pub client: &'a Client,
+    pub grant: &'a Grant,
+    pub place: &'a Place,
+    pub scope: &'a str,
     /// Where there is one, its nonce goes into the ID token.
-    code: Option<&'a Code>,
-    refresh: Option<String>,
+    pub code: Option<&'a Code>,
+    pub refresh: Option<String>,
 }
 
-async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Issue<'_>) -> OauthResult {
+pub async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Issue<'_>) -> OauthResult {
     tx.commit(None).await.map_err(Problem::from)?;
     let (now, keys) = (ctx.now(), provider.keys.get(ctx.databases()).await.map_err(Problem::from)?);
     let bearer = Bearer {
