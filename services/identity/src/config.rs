@@ -21,6 +21,8 @@ pub struct Settings {
     pub token_requests_per_address_per_second: u32,
     /// After a refresh token was used, for how long a repeat counts as a lost answer and not as theft. 0 is strict.
     pub refresh_repeat_window_s: i64,
+    /// A signing key is used for so many days.
+    pub key_days: u32,
     /// Applications besides our own web client.
     pub clients: Vec<ConfiguredClient>,
 }
@@ -34,6 +36,7 @@ impl Default for Settings {
             sign_ups_per_address_per_minute: 60,
             token_requests_per_address_per_second: 200,
             refresh_repeat_window_s: 10,
+            key_days: 90,
             clients: Vec::new(),
         }
     }

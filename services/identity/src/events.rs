@@ -43,6 +43,15 @@ pub const CONSUMERS: &[Consumer] = &[
         handle: |delivery| -> Handled<'_> { Box::pin(deny_session(delivery)) },
     },
     Consumer {
+        name: "identity.backchannel",
+        service: "identity",
+        source: "identity",
+        types: &[SessionEnded::TYPE],
+        source_home: Home::Control,
+        home: Home::Control,
+        handle: |delivery| -> Handled<'_> { Box::pin(crate::http::backchannel::note(delivery)) },
+    },
+    Consumer {
         name: "identity.support_denylist",
         service: "identity",
         source: "tenancy",

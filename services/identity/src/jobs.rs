@@ -1,6 +1,7 @@
 //! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew, people are counted.
 use crate::http::provider::Provider;
-use crate::store::{grant, organisation, reset, session};
+use crate::http::rotation;
+use crate::store::{dpop, grant, organisation, reset, session};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
 use hitaji_core::TenantId;
@@ -24,6 +25,18 @@ pub const JOBS: &[Job] = &[
         run: |context| Box::pin(rewrap(context)),
     },
     Job {
+        name: "identity.rotate",
+        every: Duration::from_secs(600),
+        everywhere: false,
+        run: |context| Box::pin(rotate(context)),
+    },
+    Job {
+        name: "identity.backchannel",
+        every: Duration::from_secs(2),
+        everywhere: false,
+        run: |context| Box::pin(backchannel(context)),
+    },
+    Job {
         name: "identity.count",
         every: Duration::from_secs(3600),
         everywhere: false,
@@ -38,6 +51,22 @@ async fn rewrap(context: JobContext) -> Result<(), String> {
         tracing::info!(rewrapped, "signing keys were sealed by the new master key");
     }
     Ok(())
+}
+
+/// Publishes, uses and removes signing keys when it is time.
+async fn rotate(context: JobContext) -> Result<(), String> {
+    let provider = context.parts.get::<Provider>();
+    let wish = rotation::Wish::Due(provider.settings.key_days.max(2));
+    if rotation::rotate(&context.databases, wish).await.map_err(|error| error.to_string())? > 0 {
+        provider.keys.forget();
+    }
+    Ok(())
+}
+
+/// Tells clients of sessions that ended.
+async fn backchannel(context: JobContext) -> Result<(), String> {
+    let provider = context.parts.get::<Provider>();
+    crate::http::backchannel::tell_all(&context.databases, &provider).await.map_err(|error| error.to_string())
 }
 
 /// Says how many people each organisation has, invited ones among them: invitations run out by themselves, and some were
@@ -69,6 +98,7 @@ async fn forget(context: JobContext) -> Result<(), String> {
         let grants = grant::forget(&mut conn, before).await?;
         let sessions = session::forget(&mut conn, before).await?;
         let resets = reset::forget(&mut conn, before).await?;
+        dpop::forget(&mut conn, context.databases.clock().now()).await?;
         conn.release();
         tracing::info!(grants, sessions, resets, "expired sign-ins were removed");
         Ok::<_, hitaji_db::DbError>(())

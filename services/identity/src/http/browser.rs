@@ -106,6 +106,14 @@ impl Browser {
         session::find(&self.ctx, &token).await
     }
 
+    /// Shows pages in the language that a posted request prefers, unless the person has chosen one.
+    pub fn speak(&mut self, tags: Option<&str>) {
+        let chosen = cookie(&self.ctx.request().headers, LOCALE_COOKIE);
+        if let Some(locale) = tags.and_then(account::locale_of).filter(|_| chosen.is_none()) {
+            self.locale = locale;
+        }
+    }
+
     /// Gives the browser a session cookie, and remembers that this person signs in here.
     pub fn remember(&self, token: &str, email: &str) {
         self.set(session::COOKIE, token, Some(Duration::days(session::ABSOLUTE_DAYS)));

@@ -6,12 +6,13 @@ pub mod members;
 pub mod operator_tokens;
 pub mod operators;
 pub mod roles;
+pub mod signing_keys;
 pub mod sign_ups;
 pub mod support_tokens;
 
 use hitaji_contracts::identity::{
-    Adopt, EndOperator, MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, Operators, SignUp, SignedUp,
-    SupportToken, SupportTokenRequest,
+    Adopt, EndOperator, MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, Operators, RotateSigningKeys,
+    SignUp, SignedUp, SigningKeysRotated, SupportToken, SupportTokenRequest,
 };
 use hitaji_web::{Access, Idempotency, Route, Schema};
 use schemars::JsonSchema;
@@ -93,6 +94,12 @@ fn operator_routes() -> Vec<Route> {
             .idempotency(Idempotency::None)
             .body::<EndOperator>()
             .answers::<OperatorMade>(200),
+        Route::post("/signing-keys/rotations", Access::Peer("hitaji keys"), signing_keys::create)
+            .summary("Publish the next signing keys, or use them")
+            .idempotency(Idempotency::None)
+            .body::<RotateSigningKeys>()
+            .answers::<SigningKeysRotated>(200)
+            .deadline(Duration::from_secs(60)),
     ]
 }
 

@@ -224,12 +224,14 @@ async fn issue(
             now + TimeDelta::hours(1)
         },
         revoked_at: None,
+        dpop_jkt: None,
     };
     let row = Code {
         grant_id: new.id,
         redirect_uri: destination.redirect_uri.clone(),
         nonce: asked.nonce.clone(),
         code_challenge: asked.code_challenge.clone(),
+        dpop_jkt: asked.dpop_jkt.clone(),
         expires_at: now + CODE_LIFETIME,
         used_at: None,
     };

@@ -5,7 +5,7 @@ use crate::http::provider::Provider;
 use crate::pages::LANGUAGES;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use hitaji_web::PlatformCtx;
+use hitaji_web::{DPOP_ALGORITHMS, PlatformCtx};
 use serde_json::{Value, json};
 
 pub async fn discovery(ctx: PlatformCtx) -> Response {
@@ -51,6 +51,9 @@ fn document(provider: &Provider) -> Value {
         "token_endpoint_auth_methods_supported": authentication,
         "revocation_endpoint_auth_methods_supported": authentication,
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": DPOP_ALGORITHMS,
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "name", "locale",
             "email", "email_verified", "org_id", "org_name", "org_slug"],
         "claims_parameter_supported": false,

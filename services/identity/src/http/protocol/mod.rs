@@ -1,6 +1,7 @@
 //! The endpoints of OAuth 2 and OpenID Connect. They answer as their own specifications say.
 pub mod authorize;
 pub mod client_auth;
+pub mod dpop;
 pub mod logout;
 pub mod metadata;
 pub mod reply;
