@@ -112,9 +112,9 @@ fn header(proof: &str) -> Result<(Algorithm, Jwk), &'static str> {
     }
     let jwk: Jwk = serde_json::from_value(header["jwk"].clone()).map_err(|_| "the jwk of the proof is no key")?;
     match jwk.algorithm {
-        AlgorithmParameters::EllipticCurve(_)
-        | AlgorithmParameters::RSA(_)
-        | AlgorithmParameters::OctetKeyPair(_) => Ok((algorithm, jwk)),
+        AlgorithmParameters::EllipticCurve(_) | AlgorithmParameters::RSA(_) | AlgorithmParameters::OctetKeyPair(_) => {
+            Ok((algorithm, jwk))
+        }
         _ => Err("the jwk of the proof is no public key"),
     }
 }

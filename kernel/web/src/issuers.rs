@@ -107,7 +107,8 @@ impl Issuers {
         databases: &Databases,
         registry: &Registry,
     ) -> Result<Verified, Problem> {
-        let issuer = self.0.iter().find(|known| known.settings.issuer == issuer).ok_or_else(|| invalid("unknown issuer"))?;
+        let issuer =
+            self.0.iter().find(|known| known.settings.issuer == issuer).ok_or_else(|| invalid("unknown issuer"))?;
         let claims = issuer.claims(token, databases.clock().now().timestamp()).await.map_err(invalid)?;
         let tenant = issuer.tenant(&claims, databases).await?;
         issuer.verified(&claims, &tenant, registry).map_err(invalid)
@@ -208,7 +209,8 @@ impl Issuer {
             let allowed = registry.role_permissions(key);
             for service in registry.services() {
                 let open = !service.product || tenant.products.iter().any(|product| product == service.name);
-                let given = service.permissions.iter().filter(|p| open && allowed.contains(p.number) && wanted(p.scope));
+                let given =
+                    service.permissions.iter().filter(|p| open && allowed.contains(p.number) && wanted(p.scope));
                 given.for_each(|permission| permissions.insert(permission.number));
             }
         }
@@ -286,7 +288,8 @@ impl Remote {
             Some(address) => address.clone(),
             None => {
                 let base = self.issuer.trim_end_matches('/');
-                let found = self.document(&format!("{base}/.well-known/openid-configuration")).await.ok_or(unreadable)?;
+                let found =
+                    self.document(&format!("{base}/.well-known/openid-configuration")).await.ok_or(unreadable)?;
                 // OpenID Connect Discovery 1.0 section 4.3.
                 if found["issuer"].as_str() != Some(&self.issuer) {
                     return Err("the issuer's discovery document is another's");

@@ -33,8 +33,7 @@ impl Platform {
         let Some(jkt) = &verified.jkt else {
             return Err(refused("invalid_token", "the token is bound to no key"));
         };
-        let proof =
-            self.dpop_proof(request, Some(token)).map_err(|reason| refused("invalid_dpop_proof", reason))?;
+        let proof = self.dpop_proof(request, Some(token)).map_err(|reason| refused("invalid_dpop_proof", reason))?;
         let proof = proof.ok_or_else(|| refused("invalid_dpop_proof", "there is no proof"))?;
         if proof.jkt != *jkt {
             return Err(refused("invalid_token", "the token is bound to another key"));
@@ -46,11 +45,7 @@ impl Platform {
     }
 
     /// The proof in the one `DPoP` header of a request, if there is one; whether it was used before is not looked at.
-    pub fn dpop_proof(
-        &self,
-        request: &Request,
-        access_token: Option<&str>,
-    ) -> Result<Option<DpopProof>, &'static str> {
+    pub fn dpop_proof(&self, request: &Request, access_token: Option<&str>) -> Result<Option<DpopProof>, &'static str> {
         let mut sent = request.headers.get_all("dpop").iter();
         let (Some(proof), rest) = (sent.next(), sent.next()) else { return Ok(None) };
         let proof = proof.to_str().ok().filter(|_| rest.is_none()).ok_or("send one proof")?;

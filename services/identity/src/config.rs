@@ -23,6 +23,8 @@ pub struct Settings {
     pub refresh_repeat_window_s: i64,
     /// A signing key is used for so many days.
     pub key_days: u32,
+    /// Where people sign in.
+    pub sign_in: SignIn,
     /// Applications besides our own web client.
     pub clients: Vec<ConfiguredClient>,
 }
@@ -37,9 +39,20 @@ impl Default for Settings {
             token_requests_per_address_per_second: 200,
             refresh_repeat_window_s: 10,
             key_days: 90,
+            sign_in: SignIn::Own,
             clients: Vec::new(),
         }
     }
+}
+
+/// Where people sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignIn {
+    /// At our own pages.
+    Own,
+    /// With another issuer of section `[auth]`; our own pages are not there.
+    External,
 }
 
 /// One application. With a secret it is confidential, without one it is public.

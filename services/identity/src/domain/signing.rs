@@ -44,7 +44,8 @@ pub fn due(keys: &[KeyTimes], now: DateTime<Utc>, used_for: TimeDelta) -> Vec<St
             steps.push(Step::Publish(algorithm));
         }
     }
-    let gone = keys.iter().filter(|key| key.retired_at.is_some_and(|at| key.state == "retired" && at + KEPT_FOR <= now));
+    let gone =
+        keys.iter().filter(|key| key.retired_at.is_some_and(|at| key.state == "retired" && at + KEPT_FOR <= now));
     steps.extend(gone.map(|key| Step::Remove(key.id.clone())));
     steps
 }

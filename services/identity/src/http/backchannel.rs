@@ -36,7 +36,9 @@ pub async fn note(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
     for client_id in logout_notice::clients_of(delivery.tx, event.session_id).await? {
         let wants = match provider.clients.iter().find(|client| client.id == client_id) {
             Some(client) => client.backchannel_logout_uri.is_some(),
-            None => client::find(delivery.tx, &client_id, now).await?.is_some_and(|c| c.backchannel_logout_uri.is_some()),
+            None => {
+                client::find(delivery.tx, &client_id, now).await?.is_some_and(|c| c.backchannel_logout_uri.is_some())
+            }
         };
         if wants {
             let notice =
@@ -114,12 +116,7 @@ async fn tell(provider: &Provider, keys: &KeySet, notice: &Notice, now: DateTime
 }
 
 /// Section 2.4; without a nonce, so that it is never taken for an ID token.
-fn logout_token(
-    provider: &Provider,
-    keys: &KeySet,
-    notice: &Notice,
-    now: DateTime<Utc>,
-) -> Result<String, String> {
+fn logout_token(provider: &Provider, keys: &KeySet, notice: &Notice, now: DateTime<Utc>) -> Result<String, String> {
     let claims = json!({
         "iss": provider.origin,
         "aud": notice.client_id,

@@ -15,10 +15,12 @@ pub struct Notice {
 
 /// The clients that got tokens in a session.
 pub async fn clients_of(conn: &mut PgConnection, session_id: Uuid) -> Result<Vec<String>, DbError> {
-    Ok(sqlx::query_scalar("select distinct client_id from identity.token_grant where session_id = $1 order by client_id")
-        .bind(session_id)
-        .fetch_all(conn)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "select distinct client_id from identity.token_grant where session_id = $1 order by client_id",
+    )
+    .bind(session_id)
+    .fetch_all(conn)
+    .await?)
 }
 
 pub async fn insert(conn: &mut PgConnection, notice: &Notice, due_at: DateTime<Utc>) -> Result<(), DbError> {

@@ -223,3 +223,15 @@ async fn scopes_narrow_and_accounts_are_named_where_the_settings_say_so() {
     let request = app.http.get(format!("{}{STUDENTS}", app.address));
     send(request.header("authorization", "Bearer a.b.c")).await.refused(401);
 }
+
+#[tokio::test]
+async fn our_own_pages_can_be_taken_away() {
+    let app = crate::flow::start_with(|settings| {
+        settings.insert("sign_in".into(), "external".into());
+    })
+    .await;
+    for page in ["/sign-in", "/sign-up", "/forgot-password", "/oauth/authorize?client_id=hitaji-web", "/oauth/logout"] {
+        app.anybody().get(page).await.refused(404);
+    }
+    app.anybody().get("/oauth/jwks").await.ok();
+}

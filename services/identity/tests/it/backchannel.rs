@@ -36,7 +36,10 @@ async fn clients() -> (String, Heard) {
                 Redirect::temporary("/secret")
             }),
         )
-        .route("/secret", post(async |State(heard): State<Heard>| heard.lock().unwrap().push(("secret", String::new()))))
+        .route(
+            "/secret",
+            post(async |State(heard): State<Heard>| heard.lock().unwrap().push(("secret", String::new()))),
+        )
         .route("/refuses", post(async || StatusCode::BAD_REQUEST))
         .with_state(heard.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -57,7 +60,9 @@ async fn start() -> (TestApp, Heard) {
         let list = settings["clients"].as_array_mut().unwrap();
         for id in IDS.into_iter().chain(["gone", "deaf"]) {
             let mut table: toml::Table =
-                format!("id = \"{id}\"\nsecret = \"secret\"\nredirect_uris = [\"https://rp.example/cb\"]").parse().unwrap();
+                format!("id = \"{id}\"\nsecret = \"secret\"\nredirect_uris = [\"https://rp.example/cb\"]")
+                    .parse()
+                    .unwrap();
             let uri = match id {
                 "gone" => Some("http://127.0.0.1:1/logout".to_owned()),
                 "deaf" => None,

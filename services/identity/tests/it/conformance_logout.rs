@@ -75,7 +75,8 @@ async fn oidcc_rp_initiated_logout_modified_id_token_hint() {
     let (_app, mut browser, hint) = signed_in().await;
     let (message, signature) = hint.rsplit_once('.').unwrap();
     let (header, claims) = message.split_once('.').unwrap();
-    let bent_claims = crate::keys_of_tests::encoded(crate::flow::part(&hint, 1).to_string().replace("portal", "native"));
+    let bent_claims =
+        crate::keys_of_tests::encoded(crate::flow::part(&hint, 1).to_string().replace("portal", "native"));
     let first = if signature.starts_with('A') { "B" } else { "A" };
     for bent in [
         format!("{message}.{first}{}", &signature[1..]),
@@ -98,7 +99,9 @@ async fn oidcc_rp_initiated_logout_no_id_token_hint() {
 #[tokio::test]
 async fn oidcc_rp_initiated_logout_bad_post_logout_redirect_uri() {
     let (_app, mut browser, hint) = signed_in().await;
-    for bad in ["https://evil.example/", "https://portal.example/cb", "https://portal.example/bye/", "javascript:x", "/"] {
+    for bad in
+        ["https://evil.example/", "https://portal.example/cb", "https://portal.example/bye/", "javascript:x", "/"]
+    {
         refused(&mut browser, &[("id_token_hint", &hint), ("post_logout_redirect_uri", bad)]).await;
     }
 }
@@ -167,8 +170,10 @@ async fn a_hint_of_another_client_or_person_does_not_sign_out() {
     let other = web(&app).tokens(&app, &mut browser, &[]).await;
     let other = text(&other, "id_token");
     refused(&mut browser, &[("id_token_hint", other), ("post_logout_redirect_uri", BYE)]).await;
-    refused(&mut browser, &[("id_token_hint", other), ("client_id", "portal"), ("post_logout_redirect_uri", BYE)]).await;
-    refused(&mut browser, &[("id_token_hint", &hint), ("client_id", "nobody"), ("post_logout_redirect_uri", BYE)]).await;
+    refused(&mut browser, &[("id_token_hint", other), ("client_id", "portal"), ("post_logout_redirect_uri", BYE)])
+        .await;
+    refused(&mut browser, &[("id_token_hint", &hint), ("client_id", "nobody"), ("post_logout_redirect_uri", BYE)])
+        .await;
     let second = app.organisation("Tumaini School").await;
     let mut stranger = Browser::new(&app.address);
     stranger.sign_in(&second.owner_email, PASSWORD).await;

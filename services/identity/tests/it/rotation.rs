@@ -106,8 +106,7 @@ async fn keys_change_by_themselves_in_one_process_at_a_time() {
     let first = key_ids(&app).await;
     let services = app.platform.registry().services();
     let job = *services.iter().flat_map(|service| service.jobs).find(|job| job.name == "identity.rotate").unwrap();
-    let context =
-        JobContext { databases: app.platform.databases().clone(), parts: app.platform.parts().clone() };
+    let context = JobContext { databases: app.platform.databases().clone(), parts: app.platform.parts().clone() };
     let both = async || {
         let (one, other) = tokio::join!((job.run)(context.clone()), (job.run)(context.clone()));
         one.unwrap();

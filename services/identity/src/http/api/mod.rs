@@ -6,8 +6,8 @@ pub mod members;
 pub mod operator_tokens;
 pub mod operators;
 pub mod roles;
-pub mod signing_keys;
 pub mod sign_ups;
+pub mod signing_keys;
 pub mod support_tokens;
 
 use hitaji_contracts::identity::{

@@ -153,7 +153,8 @@ async fn by_refresh(
     }
     let refresh = give_refresh(&mut tx, &grant, now).await?;
     grant::consume_refresh(&mut tx, &hash, &sha256(refresh.as_bytes()), now).await?;
-    let issue = Issue { client, grant: &grant, place: &place, scope: narrowed, code: None, refresh: Some(refresh), jkt };
+    let issue =
+        Issue { client, grant: &grant, place: &place, scope: narrowed, code: None, refresh: Some(refresh), jkt };
     issue_tokens(ctx, provider, tx, issue).await
 }
 
