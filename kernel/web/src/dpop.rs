@@ -130,6 +130,10 @@ fn target(url: &str) -> Option<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair};
+    use serde_json::json;
 
     #[test]
     fn addresses_are_compared_in_their_normal_form() {
@@ -143,6 +147,45 @@ mod tests {
         }
         for bad in ["http://hitaji.example/oauth/token", "https://hitaji.example/oauth/token/", "/oauth/token", ""] {
             assert!(!same(bad), "{bad}");
+        }
+    }
+
+    fn proof(header: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+        let claims = json!({"jti": "1", "htm": "POST", "htu": "https://a.example/token", "iat": 1_800_000_000});
+        let message =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let signature = URL_SAFE_NO_PAD.encode(sign(message.as_bytes()));
+        format!("{message}.{signature}")
+    }
+
+    #[test]
+    fn every_announced_algorithm_is_verified() {
+        let request =
+            DpopRequest { method: "POST", url: "https://a.example/token", now: 1_800_000_000, access_token: None };
+        let edwards = Ed25519KeyPair::generate().unwrap();
+        let x = URL_SAFE_NO_PAD.encode(edwards.public_key());
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": x});
+        let header = json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": jwk});
+        let good = proof(&header, |message| edwards.sign(message).as_ref().to_vec());
+        let jkt = URL_SAFE_NO_PAD.encode(sha256(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#).as_bytes()));
+        assert_eq!(verify_dpop(&good, &request).map(|proof| proof.jkt), Ok(jkt));
+        assert!(verify_dpop(&proof(&header, |_| vec![0; 64]), &request).is_err());
+
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let public = rsa.public_key();
+        let n = URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero());
+        let jwk = json!({"kty": "RSA", "n": n, "e": "AQAB"});
+        for (algorithm, padding) in [("RS256", &RSA_PKCS1_SHA256), ("PS256", &RSA_PSS_SHA256)] {
+            let sign = |message: &[u8]| {
+                let mut signature = vec![0; rsa.public_modulus_len()];
+                rsa.sign(padding, &SystemRandom::new(), message, &mut signature).unwrap();
+                signature
+            };
+            let of = |algorithm: &str| proof(&json!({"typ": "dpop+jwt", "alg": algorithm, "jwk": jwk}), sign);
+            let jkt = URL_SAFE_NO_PAD.encode(sha256(format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#).as_bytes()));
+            assert_eq!(verify_dpop(&of(algorithm), &request).map(|proof| proof.jkt), Ok(jkt), "{algorithm}");
+            let other = if algorithm == "RS256" { "PS256" } else { "RS256" };
+            assert!(verify_dpop(&of(other), &request).is_err(), "{algorithm} as {other}");
         }
     }
 

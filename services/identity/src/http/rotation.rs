@@ -4,6 +4,7 @@ use crate::http::keys;
 use crate::store::signing_key::{self, StoredKey};
 use chrono::TimeDelta;
 use hitaji_db::{Audit, Begun, Databases, DbError, Scope, Tx};
+use serde_json::json;
 
 /// What to do.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +54,7 @@ pub async fn rotate(databases: &Databases, wish: Wish) -> Result<usize, DbError>
             Step::Remove(id) => signing_key::remove_retired(&mut tx, id).await?,
         }
     }
-    let after = Some(format!("{steps:?}"));
-    let after = after.map(|what| serde_json::json!({ "steps": what }).to_string());
+    let after = Some(json!({"steps": format!("{steps:?}")}).to_string());
     tx.audit(Audit { action: "rotate", resource: "identity.signing_key", record_id: None, before: None, after });
     tx.commit(None).await?;
     tracing::info!(?steps, "signing keys changed");

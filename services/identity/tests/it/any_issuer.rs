@@ -166,7 +166,7 @@ async fn nothing_else_is_trusted() {
         claims["roles"] = json!(["owner"]);
         claims["realm_access"]["roles"] = json!(["direktorin"]);
     });
-    app.client(&wishes).get("/tenancy/v1/operator/organisations").await.refused(403);
+    app.client(&wishes).get("/tenancy/v1/operator-audit").await.refused(403);
     let bound = issuer.token(|_, claims| claims["cnf"] = json!({"jkt": "x"}));
     app.client(&bound).get(STUDENTS).await.refused(401);
 }
