@@ -6,7 +6,7 @@ mod postgres;
 mod vault;
 mod wait;
 
-pub use app::{Organisation, PASSWORD, TestApp, at};
+pub use app::{Organisation, PASSWORD, TestApp, at, beside};
 pub use client::{Client, Reply, send};
 pub use postgres::{POSTGRES_VARIABLE, another_postgres, test_postgres};
 pub use vault::{VAULT_TOKEN, vault};

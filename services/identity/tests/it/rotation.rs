@@ -3,12 +3,11 @@ use crate::flow::start;
 use hitaji_bus::JobContext;
 use hitaji_contracts::identity::{OperatorToken, OperatorTokenRequest, RotateSigningKeys, SigningKeysRotated};
 use hitaji_core::{Clock, Config};
-use hitaji_testkit::{TestApp, at, moment, send};
+use hitaji_testkit::{TestApp, at, beside, moment, send};
 use hitaji_web::Platform;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::net::TcpListener;
 
 async fn key_ids(app: &TestApp) -> Vec<Value> {
     let keys = app.anybody().get("/oauth/jwks").await.ok();
@@ -26,11 +25,7 @@ async fn rotate(app: &TestApp, step: &str) -> usize {
 async fn second_process(mut config: Config, clock: Clock, identity: &str) -> String {
     config.set("peers", "identity", identity);
     config.set("peers", "tenancy", identity);
-    let assembled = hitaji::runtime::build(&config, &["school".to_owned()], clock).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(hitaji_web::serve(listener, assembled.router.clone(), std::future::pending()));
-    address
+    beside(&config, &["school"], clock).await
 }
 
 async fn minted(platform: &Platform) -> String {
