@@ -15,10 +15,12 @@ const STUDENTS: &str = "/school/v1/students";
 /// A small provider: discovery, keys, and whatever tokens a test wants.
 struct Issuer {
     address: String,
-    keys: Arc<Mutex<Vec<(String, Arc<TestKey>)>>>,
+    keys: Keys,
 }
 
-type Served = (String, Arc<Mutex<Vec<(String, Arc<TestKey>)>>>);
+/// By their ids; the last one signs.
+type Keys = Arc<Mutex<Vec<(String, Arc<TestKey>)>>>;
+type Served = (String, Keys);
 
 impl Issuer {
     async fn start() -> Issuer {
