@@ -233,3 +233,18 @@ pub struct Adopt {
     /// Of an account that is there.
     pub email: String,
 }
+
+/// `POST /identity/v1/signing-keys/rotations`, asked by the command line.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateSigningKeys {
+    /// `publish`: the next keys are made known. `use`: they sign from now on.
+    pub step: String,
+}
+
+/// The answer to [`RotateSigningKeys`].
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SigningKeysRotated {
+    /// How many keys changed.
+    pub changed: usize,
+}

@@ -183,6 +183,17 @@ impl TestApp {
     }
 }
 
+/// A further process with some of the services, beside a platform with the same configuration; answers its address. It
+/// runs no jobs and delivers no events.
+pub async fn beside(config: &Config, services: &[&str], clock: Clock) -> String {
+    let services: Vec<String> = services.iter().map(|name| (*name).to_owned()).collect();
+    let assembled = runtime::build(config, &services, clock).expect("the platform assembles");
+    let listener = bind().await;
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(hitaji_web::serve(listener, assembled.router.clone(), std::future::pending()));
+    address
+}
+
 async fn bind() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.expect("a free port")
 }

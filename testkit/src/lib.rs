@@ -7,7 +7,7 @@ mod texts;
 mod vault;
 mod wait;
 
-pub use app::{Organisation, PASSWORD, TestApp, at};
+pub use app::{Organisation, PASSWORD, TestApp, at, beside};
 pub use client::{Client, Reply, send};
 pub use postgres::{POSTGRES_VARIABLE, another_postgres, test_postgres};
 pub use texts::{TEXTS_KEY, TextGateway, UNREACHABLE};

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use futures::{StreamExt as _, TryStreamExt as _};
 use hitaji_bus::JobContext;
-use hitaji_contracts::identity::{Adopt, SignedUp};
+use hitaji_contracts::identity::{Adopt, RotateSigningKeys, SignedUp, SigningKeysRotated};
 use hitaji_contracts::tenancy::CreateOrganisation;
 use hitaji_core::TenantId;
 use hitaji_db::directory::{cluster, operation};
@@ -24,6 +24,8 @@ use uuid::Uuid;
 const ACTOR: &str = "operator";
 /// Time for every process to read the master key's file again.
 const KEYS_SETTLE: Duration = Duration::from_secs(6);
+/// Time for every process to read the signing keys again.
+const SIGNING_KEYS_SETTLE: Duration = Duration::from_secs(65);
 
 #[derive(Subcommand)]
 pub enum FleetCommand {
@@ -126,6 +128,13 @@ pub enum KeysCommand {
     ForgetOld,
     /// Give every organisation's databases new passwords.
     RotatePasswords,
+    /// Publish new signing keys of tokens; they sign from tomorrow on.
+    RotateSigning {
+        /// Sign by them as soon as every process has read them: in a minute. Applications that keep our keys for longer
+        /// refuse tokens until they read them again.
+        #[arg(long)]
+        now: bool,
+    },
 }
 
 #[derive(Args)]
@@ -369,12 +378,30 @@ pub async fn keys(place: &Place, command: KeysCommand) -> Result<(), Failure> {
             source.forget_old()?;
             print("only the newest master key is left in the file\n")
         }
+        KeysCommand::RotateSigning { now } => rotate_signing(&assembled, now).await,
         KeysCommand::RotatePasswords => {
             let (rotated, failed) = fleet.rotate_all_passwords().await?;
             print(&format!("{rotated} organisations have new passwords\n"))?;
             if failed.is_empty() { Ok(()) } else { Err(format!("{} could not be reached", failed.len()).into()) }
         }
     }
+}
+
+async fn rotate_signing(assembled: &Assembled, now: bool) -> Result<(), Failure> {
+    let ask = async |step: &str| {
+        let asked = RotateSigningKeys { step: step.to_owned() };
+        let path = "/identity/v1/signing-keys/rotations";
+        let answer = assembled.platform.peers().ask("keys", "identity", Method::POST, path, &asked).await;
+        answer.map(|done: SigningKeysRotated| done.changed).map_err(told)
+    };
+    let published = ask("publish").await?;
+    if !now {
+        return print(&format!("{published} new signing keys are published; they sign in 24 hours\n"));
+    }
+    eprintln!("the new keys are published; every process reads them now");
+    tokio::time::sleep(SIGNING_KEYS_SETTLE).await;
+    let used = ask("use").await?;
+    print(&format!("{used} new signing keys sign now; what earlier ones signed stays good\n"))
 }
 
 /// Lists long work that runs or ended lately, or cancels one.

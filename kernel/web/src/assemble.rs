@@ -1,8 +1,10 @@
 //! Puts services together into one router with its background work: the same for one process or many.
 use crate::guard::{Rule, finish, guard};
-use crate::keys::KeyRing;
+use crate::issuers::{Auth, Issuers};
+use crate::keys::{KeyRing, Source};
 use crate::limits::Limits;
 use crate::platform::PlatformInner;
+use crate::presented::seen_proofs;
 use crate::token::token_cache;
 use crate::{Answer, Peers, Platform, Problem, Registry, Setup, meter, openapi, telemetry};
 use axum::Router;
@@ -71,6 +73,8 @@ pub fn assemble(
 ) -> Result<Assembled, String> {
     let server: Server = config.section("server").map_err(|error| error.to_string())?;
     let limits = config.section("limits").map_err(|error| error.to_string())?;
+    let auth: Auth = config.section("auth").map_err(|error| error.to_string())?;
+    let issuers = Issuers::new(auth, &server.origin, &registry)?;
     let addresses: HashMap<String, String> = config.section("peers").map_err(|error| error.to_string())?;
     let services: Vec<_> = registry
         .services()
@@ -97,9 +101,11 @@ pub fn assemble(
         databases,
         registry,
         parts,
+        keys: KeyRing::new(Source::Identity(peers.clone())),
         peers,
-        keys: KeyRing::default(),
+        issuers,
         tokens: token_cache(),
+        proofs: seen_proofs(),
         limits: Limits::new(&limits),
         origin: server.origin,
     }));

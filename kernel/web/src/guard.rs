@@ -203,25 +203,20 @@ async fn admit(
     request: &mut axum::extract::Request,
     remaining: &mut Option<Remaining>,
 ) -> Result<(), Problem> {
-    let authorization = state.header(header::AUTHORIZATION);
-    let token = || {
-        let missing = || Problem::new(ErrorCode::Unauthenticated, "Send an access token.");
-        authorization.and_then(bearer).ok_or_else(missing)
-    };
     let mut operator = None;
     let peer = match rule.access {
         Access::Scope(_) | Access::Member(_) => {
-            let ctx = authorise(platform, rule, state, token()?, remaining).await?;
+            let ctx = authorise(platform, rule, state, remaining).await?;
             request.extensions_mut().insert(ctx);
             None
         }
         Access::Operator(scope) => {
-            operator = Some(authorise_operator(platform, scope, rule, token()?, remaining).await?);
+            operator = Some(authorise_operator(platform, scope, rule, state, remaining).await?);
             None
         }
         Access::Public(_) => None,
         Access::Peer(_) => {
-            let token = authorization.and_then(|value| value.strip_prefix("Peer "));
+            let token = state.header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Peer "));
             let peer = token.and_then(|token| platform.peers().verify(token));
             // To everybody else the route is not there.
             Some(peer.ok_or_else(Problem::not_found)?)
@@ -248,10 +243,9 @@ async fn authorise(
     platform: &Platform,
     rule: &Rule,
     state: &Arc<Request>,
-    token: &str,
     remaining: &mut Option<Remaining>,
 ) -> Result<Ctx, Problem> {
-    let verified = platform.verify(token).await?;
+    let verified = platform.verify_request(state).await?;
     let Some(tenant_id) = verified.tenant else {
         return Err(Problem::new(ErrorCode::OrganisationMismatch, "The token names no organisation; sign in to one."));
     };
@@ -295,10 +289,10 @@ async fn authorise_operator(
     platform: &Platform,
     scope: &'static str,
     rule: &Rule,
-    token: &str,
+    state: &Request,
     remaining: &mut Option<Remaining>,
 ) -> Result<Arc<Verified>, Problem> {
-    let verified = platform.verify(token).await?;
+    let verified = platform.verify_request(state).await?;
     // All operators together are one organisation to the limits.
     let (left, outcome) = platform.0.limits.check(verified.tenant.map_or(Uuid::nil(), |id| id.0), verified.subject.0);
     *remaining = Some(left);
@@ -339,9 +333,4 @@ fn inactive(state: TenantState) -> &'static str {
             "Your organisation is being prepared; try again in a moment."
         }
     }
-}
-
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -1,65 +1,105 @@
-//! The issuer's public keys, fetched from identity and kept; an unknown key id leads to one more look.
-use crate::{Claims, Peers, TOKEN_AUDIENCE};
-use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use std::sync::{Arc, RwLock};
+//! An issuer's public keys, fetched and kept; an unknown key id leads to one more look.
+use crate::Peers;
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use serde_json::Value;
+use std::sync::RwLock;
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
 /// A forged key id must not make us fetch more often than this.
 const REFETCH_AFTER: Duration = Duration::from_secs(2);
+/// A key that its issuer has withdrawn is honoured for no longer than this.
+const STALE_AFTER: Duration = Duration::from_secs(600);
 
-#[derive(Clone, Default)]
-pub(crate) struct KeyRing(Arc<RwLock<Known>>);
+/// Where keys come from.
+pub(crate) enum Source {
+    /// Our own identity service.
+    Identity(Peers),
+    Elsewhere(Box<crate::issuers::Remote>),
+}
+
+pub(crate) struct KeyRing {
+    source: Source,
+    known: RwLock<Known>,
+    fetching: Mutex<()>,
+}
 
 #[derive(Default)]
 struct Known {
-    keys: JwkSetOrEmpty,
+    keys: Vec<Jwk>,
+    tried_at: Option<Instant>,
     fetched_at: Option<Instant>,
 }
 
-type JwkSetOrEmpty = Option<JwkSet>;
-
 impl KeyRing {
-    /// The claims of a token with a good signature, issuer and audience. Expiry is the caller's to check, by our clock.
-    pub async fn decode(&self, token: &str, issuer: &str, peers: &Peers) -> Result<Claims, &'static str> {
-        let header = decode_header(token).map_err(|_| "not a token")?;
-        if header.typ.as_deref() != Some("at+jwt") || header.alg != Algorithm::ES256 {
-            return Err("not an access token");
-        }
-        let key_id = header.kid.ok_or("no key id")?;
-        let key = match self.find(&key_id) {
-            Some(key) => key,
-            None => {
-                self.fetch(peers).await?;
-                self.find(&key_id).ok_or("unknown key")?
+    pub fn new(source: Source) -> KeyRing {
+        KeyRing { source, known: RwLock::default(), fetching: Mutex::default() }
+    }
+
+    /// The key of this id.
+    pub async fn find(&self, key_id: &str) -> Result<DecodingKey, &'static str> {
+        if let Some(key) = self.known(key_id) {
+            // While one looks anew, everybody else goes on with what is known.
+            if self.is_stale()
+                && let Ok(_alone) = self.fetching.try_lock()
+                && let Err(error) = self.fetch().await
+            {
+                tracing::warn!(error, "an issuer's keys could not be read again; the known ones are used on");
+                return Ok(key);
             }
-        };
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.set_audience(&[TOKEN_AUDIENCE]);
-        validation.set_issuer(&[issuer]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_exp = false;
-        decode::<Claims>(token, &key, &validation)
-            .map(|token| token.claims)
-            .map_err(|_| "bad signature, issuer or audience")
+            return self.known(key_id).ok_or("unknown key");
+        }
+        let _alone = self.fetching.lock().await;
+        // Somebody else may have fetched meanwhile.
+        if let Some(key) = self.known(key_id) {
+            return Ok(key);
+        }
+        self.fetch().await?;
+        self.known(key_id).ok_or("unknown key")
     }
 
-    fn find(&self, key_id: &str) -> Option<DecodingKey> {
-        let known = self.0.read().expect("cannot be poisoned: nothing panics while it is held");
-        known.keys.as_ref()?.find(key_id).and_then(|jwk| DecodingKey::from_jwk(jwk).ok())
+    fn known(&self, key_id: &str) -> Option<DecodingKey> {
+        let known = self.known.read().expect("cannot be poisoned: nothing panics while it is held");
+        let found = known.keys.iter().find(|key| key.common.key_id.as_deref() == Some(key_id))?;
+        DecodingKey::from_jwk(found).ok()
     }
 
-    async fn fetch(&self, peers: &Peers) -> Result<(), &'static str> {
+    fn is_stale(&self) -> bool {
+        let known = self.known.read().expect("cannot be poisoned: nothing panics while it is held");
+        known.fetched_at.is_none_or(|at| at.elapsed() > STALE_AFTER)
+            && known.tried_at.is_none_or(|at| at.elapsed() > REFETCH_AFTER)
+    }
+
+    async fn fetch(&self) -> Result<(), &'static str> {
         {
-            let known = self.0.read().expect("cannot be poisoned: nothing panics while it is held");
-            if known.fetched_at.is_some_and(|at| at.elapsed() < REFETCH_AFTER) {
+            let known = self.known.read().expect("cannot be poisoned: nothing panics while it is held");
+            if known.tried_at.is_some_and(|at| at.elapsed() < REFETCH_AFTER) {
                 return Err("unknown key");
             }
         }
-        let keys: JwkSet =
-            peers.fetch_public("identity", "/oauth/jwks").await.map_err(|_| "the issuer's keys cannot be read")?;
-        let mut known = self.0.write().expect("cannot be poisoned: nothing panics while it is held");
-        *known = Known { keys: Some(keys), fetched_at: Some(Instant::now()) };
+        let fetched = match &self.source {
+            Source::Identity(peers) => {
+                peers.fetch_public("identity", "/oauth/jwks").await.map_err(|_| "the issuer's keys cannot be read")
+            }
+            Source::Elsewhere(remote) => remote.keys().await,
+        };
+        let mut known = self.known.write().expect("cannot be poisoned: nothing panics while it is held");
+        // Our own identity may be starting just now, so a failure to reach it is tried again at once.
+        if fetched.is_ok() || matches!(self.source, Source::Elsewhere(_)) {
+            known.tried_at = Some(Instant::now());
+        }
+        known.keys = signing_keys(fetched?);
+        known.fetched_at = known.tried_at;
         Ok(())
     }
+}
+
+/// Those that verify signatures; keys of kinds that we do not know are others' business.
+fn signing_keys(document: Value) -> Vec<Jwk> {
+    let Value::Object(mut document) = document else { return Vec::new() };
+    let Some(Value::Array(keys)) = document.remove("keys") else { return Vec::new() };
+    let readable = keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+    let set = JwkSet { keys: readable.collect() };
+    set.keys.into_iter().filter(|key| key.common.public_key_use != Some(PublicKeyUse::Encryption)).collect()
 }

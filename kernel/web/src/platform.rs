@@ -1,6 +1,8 @@
 //! The state of a running process, and the registry of all services it knows.
+use crate::issuers::Issuers;
 use crate::keys::KeyRing;
 use crate::limits::Limits;
+use crate::presented::SeenProofs;
 use crate::token::TokenCache;
 use crate::{Peers, Service, Topic};
 use hitaji_bus::Parts;
@@ -116,8 +118,11 @@ pub(crate) struct PlatformInner {
     pub registry: Registry,
     pub parts: Parts,
     pub peers: Peers,
+    /// Of our own identity.
     pub keys: KeyRing,
+    pub issuers: Issuers,
     pub tokens: TokenCache,
+    pub proofs: SeenProofs,
     pub limits: Limits,
     pub origin: String,
 }

@@ -25,6 +25,8 @@ pub struct ProblemParts {
     pub retry_after_s: Option<u64>,
     /// The scope that was missing.
     pub scope: Option<&'static str>,
+    /// The error code for who proves that a key is theirs (RFC 9449 section 7.1).
+    pub dpop: Option<&'static str>,
     cause: Option<Arc<str>>,
     replay: Option<Box<Answer>>,
 }
@@ -51,6 +53,7 @@ impl Problem {
             extra: Map::new(),
             retry_after_s: None,
             scope: None,
+            dpop: None,
             cause: None,
             replay: None,
         }))
@@ -102,6 +105,12 @@ impl Problem {
         self
     }
 
+    /// Answers a request that came with a proof of possession, or should have.
+    pub(crate) fn of_dpop(mut self, error: &'static str) -> Problem {
+        self.dpop = Some(error);
+        self
+    }
+
     pub(crate) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
@@ -136,8 +145,13 @@ impl Problem {
         response
     }
 
-    /// RFC 6750 section 3.
-    fn challenge(&self) -> Option<HeaderValue> {
+    /// `WWW-Authenticate` (RFC 6750 section 3, RFC 9449 section 7.1).
+    pub fn challenge(&self) -> Option<HeaderValue> {
+        if let Some(error) = self.dpop.filter(|_| self.code == ErrorCode::Unauthenticated) {
+            let algorithms = crate::DPOP_ALGORITHMS.join(" ");
+            let text = format!("DPoP realm=\"hitaji\", error=\"{error}\", algs=\"{algorithms}\"");
+            return HeaderValue::from_str(&text).ok();
+        }
         match self.code {
             // RFC 9470 section 3.
             ErrorCode::SignInTooOld => {

@@ -1,13 +1,16 @@
 //! Access tokens (RFC 9068): checked once per token, then known by their hash until they expire.
+use crate::presented::refused;
 use crate::{Platform, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hitaji_core::{AccountId, ErrorCode, PermissionSet, TenantId, api_key};
 use hitaji_db::secrets::sha256;
 use hitaji_db::{Denylist, denials};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The `aud` of tokens for our services.
@@ -15,6 +18,10 @@ pub const TOKEN_AUDIENCE: &str = "hitaji";
 
 /// Clocks of two machines may differ by this much.
 const LEEWAY_S: i64 = 10;
+
+/// A token of an issuer that gives longer ones is looked at anew after this: its key may be withdrawn, the
+/// organisation's products changed.
+const CHECKED_FOR: Duration = Duration::from_secs(300);
 
 /// The claims we write and read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,7 +161,7 @@ impl Verified {
 pub(crate) type TokenCache = Cache<[u8; 32], Arc<Verified>>;
 
 pub(crate) fn token_cache() -> TokenCache {
-    Cache::builder().max_capacity(50_000).build()
+    Cache::builder().max_capacity(50_000).time_to_live(CHECKED_FOR).build()
 }
 
 pub(crate) fn invalid(reason: &str) -> Problem {
@@ -162,8 +169,18 @@ pub(crate) fn invalid(reason: &str) -> Problem {
 }
 
 impl Platform {
-    /// Checks signature, issuer, audience, expiry and the denylist; of an API key that identity knows it.
+    /// A token that whoever bears it may use: checks signature, issuer, audience, expiry, the denylist, and that it is not
+    /// bound to a key.
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, Problem> {
+        let verified = self.examine(token).await?;
+        if verified.jkt.is_some() {
+            return Err(refused("invalid_token", "the token is bound to a key; send a proof"));
+        }
+        Ok(verified)
+    }
+
+    /// What a token says, whoever holds it: for those who check the holder themselves. Of an API key, what identity knows of it.
+    pub async fn examine(&self, token: &str) -> Result<Arc<Verified>, Problem> {
         if api_key::is_meant(token) {
             return self.verify_key(token).await;
         }
@@ -189,7 +206,11 @@ impl Platform {
     }
 
     async fn verify_signature(&self, token: &str) -> Result<Verified, Problem> {
-        let claims = self.0.keys.decode(token, &self.0.origin, &self.0.peers).await.map_err(invalid)?;
+        let issuer = issuer_of(token).ok_or_else(|| invalid("not a token"))?;
+        if issuer != self.0.origin {
+            return self.0.issuers.read(token, &issuer, self.databases(), self.registry()).await;
+        }
+        let claims = self.own_claims(token).await.map_err(invalid)?;
         let permissions = match &claims.perm {
             Some(perm) => URL_SAFE_NO_PAD
                 .decode(perm)
@@ -224,4 +245,31 @@ impl Platform {
             hangs_on,
         })
     }
+
+    /// The claims of a token of our own with a good signature, issuer and audience; expiry is checked by our clock.
+    async fn own_claims(&self, token: &str) -> Result<Claims, &'static str> {
+        let header = decode_header(token).map_err(|_| "not a token")?;
+        if header.typ.as_deref() != Some("at+jwt") || header.alg != Algorithm::ES256 {
+            return Err("not an access token");
+        }
+        let key = self.0.keys.find(&header.kid.ok_or("no key id")?).await?;
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.set_audience(&[TOKEN_AUDIENCE]);
+        validation.set_issuer(&[&self.0.origin]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_exp = false;
+        decode::<Claims>(token, &key, &validation)
+            .map(|token| token.claims)
+            .map_err(|_| "bad signature, issuer or audience")
+    }
+}
+
+/// Whom a token says it is of; nothing is believed yet.
+fn issuer_of(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Issued {
+        iss: String,
+    }
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Issued>(&claims).ok().map(|issued| issued.iss)
 }

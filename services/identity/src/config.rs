@@ -46,6 +46,10 @@ pub struct Settings {
     pub registration_token_env: Option<String>,
     /// Or its SHA-256 as 64 hexadecimal digits.
     pub registration_token_sha256: Option<String>,
+    /// A signing key is used for so many days.
+    pub key_days: u32,
+    /// Where people sign in.
+    pub sign_in: SignIn,
     /// Applications besides our own web client.
     pub clients: Vec<ConfiguredClient>,
 }
@@ -72,9 +76,21 @@ impl Default for Settings {
             registration: "off".into(),
             registration_token_env: None,
             registration_token_sha256: None,
+            key_days: 90,
+            sign_in: SignIn::Own,
             clients: Vec::new(),
         }
     }
+}
+
+/// Where people sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignIn {
+    /// At our own pages.
+    Own,
+    /// With another issuer of section `[auth]`; our own pages are not there.
+    External,
 }
 
 /// One application. With a secret it is confidential, without one it is public.

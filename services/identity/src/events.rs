@@ -7,7 +7,7 @@ use crate::http::provider::Provider;
 use crate::pages;
 use crate::store::{account, event, invitation, organisation, reset};
 use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
-use hitaji_contracts::identity::{CodeSent, InvitationSent, PasswordResetRequested};
+use hitaji_contracts::identity::{CodeSent, InvitationSent, PasswordResetRequested, SessionEnded};
 use hitaji_contracts::tenancy::{OrganisationErasing, QuotaWarned};
 use hitaji_core::{Event as _, TenantId};
 use hitaji_db::Home;
@@ -45,6 +45,15 @@ pub const CONSUMERS: &[Consumer] = &[
         source_home: Home::Control,
         home: Home::Control,
         handle: |delivery| -> Handled<'_> { Box::pin(warn_owners(delivery)) },
+    },
+    Consumer {
+        name: "identity.backchannel",
+        service: "identity",
+        source: "identity",
+        types: &[SessionEnded::TYPE],
+        source_home: Home::Control,
+        home: Home::Control,
+        handle: |delivery| -> Handled<'_> { Box::pin(crate::http::backchannel::note(delivery)) },
     },
     Consumer {
         name: "identity.erasure",

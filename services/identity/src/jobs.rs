@@ -1,7 +1,8 @@
 //! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew, people are counted.
 use crate::http::event::KEPT as EVENTS_KEPT;
 use crate::http::provider::Provider;
-use crate::store::{device, event, grant, one_time_code, organisation, pushed, reset, session, used_jti};
+use crate::http::rotation;
+use crate::store::{device, dpop, event, grant, one_time_code, organisation, pushed, reset, session, used_jti};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
 use hitaji_core::TenantId;
@@ -28,6 +29,18 @@ pub const JOBS: &[Job] = &[
         run: |context| Box::pin(rewrap(context)),
     },
     Job {
+        name: "identity.rotate",
+        every: Duration::from_secs(600),
+        everywhere: false,
+        run: |context| Box::pin(rotate(context)),
+    },
+    Job {
+        name: "identity.backchannel",
+        every: Duration::from_secs(2),
+        everywhere: false,
+        run: |context| Box::pin(backchannel(context)),
+    },
+    Job {
         name: "identity.count",
         every: Duration::from_secs(3600),
         everywhere: false,
@@ -42,6 +55,22 @@ async fn rewrap(context: JobContext) -> Result<(), String> {
         tracing::info!(rewrapped, "signing keys were sealed by the new master key");
     }
     Ok(())
+}
+
+/// Publishes, uses and removes signing keys when it is time.
+async fn rotate(context: JobContext) -> Result<(), String> {
+    let provider = context.parts.get::<Provider>();
+    let wish = rotation::Wish::Due(provider.settings.key_days.max(2));
+    if rotation::rotate(&context.databases, wish).await.map_err(|error| error.to_string())? > 0 {
+        provider.keys.forget();
+    }
+    Ok(())
+}
+
+/// Tells clients of sessions that ended.
+async fn backchannel(context: JobContext) -> Result<(), String> {
+    let provider = context.parts.get::<Provider>();
+    crate::http::backchannel::tell_all(&context.databases, &provider).await.map_err(|error| error.to_string())
 }
 
 /// Says how many people each organisation has, invited ones among them: invitations run out by themselves, and some were
@@ -78,6 +107,7 @@ async fn forget(context: JobContext) -> Result<(), String> {
         let events = event::forget(&mut conn, context.databases.clock().now() - EVENTS_KEPT, EVENTS_AT_MOST).await?;
         let pushed = pushed::forget(&mut conn, before).await?;
         let devices = device::forget(&mut conn, before).await?;
+        dpop::forget(&mut conn, context.databases.clock().now()).await?;
         conn.release();
         tracing::info!(grants, sessions, resets, codes, events, pushed, devices, "expired sign-ins were removed");
         Ok::<_, hitaji_db::DbError>(())

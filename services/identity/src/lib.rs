@@ -91,6 +91,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         service: "identity",
         home: Home::Control,
+        version: 7,
+        sql: include_str!("../migrations/0007_bound_tokens.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
         version: 10,
         sql: include_str!("../migrations/0010_events.sql"),
     },

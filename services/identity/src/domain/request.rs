@@ -107,6 +107,8 @@ pub struct AuthorizationRequest {
     pub scope: String,
     pub nonce: Option<String>,
     pub code_challenge: String,
+    /// The key that the code is bound to (RFC 9449 section 10).
+    pub dpop_jkt: Option<String>,
     pub prompt: Prompt,
     pub max_age_s: Option<i64>,
     pub id_token_hint: Option<String>,
@@ -174,6 +176,11 @@ pub fn read(parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
     if nonce.is_some_and(|nonce| nonce.len() > 1000) || scope.len() > 4000 {
         return Err(Refusal::new("invalid_request", "a parameter is too long"));
     }
+    let dpop_jkt = text("dpop_jkt")?;
+    // A thumbprint is written like a challenge: SHA-256 in base64url.
+    if dpop_jkt.is_some_and(|jkt| !pkce::is_challenge(jkt)) {
+        return Err(Refusal::new("invalid_request", "dpop_jkt is not a thumbprint"));
+    }
     let number = |name: &str| {
         let value = text(name)?.map(|value| value.parse::<i64>().ok().filter(|value| *value >= 0));
         value.map_or(Ok(None), |value| value.map(Some).ok_or(Refusal::new("invalid_request", "a number is not one")))
@@ -182,6 +189,7 @@ pub fn read(parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
         scope: scope.to_owned(),
         nonce: nonce.map(str::to_owned),
         code_challenge: code_challenge.to_owned(),
+        dpop_jkt: dpop_jkt.map(str::to_owned),
         prompt: prompt(text("prompt")?)?,
         max_age_s: number("max_age")?,
         id_token_hint: text("id_token_hint")?.map(str::to_owned),

@@ -1,4 +1,5 @@
 //! A browser at one of our pages: its session, its language, its forms, and the headers that protect them.
+use crate::config::SignIn;
 use crate::domain::request::Parameters;
 use crate::domain::{account, link};
 use crate::http::provider::Provider;
@@ -68,6 +69,9 @@ impl<S: Sync> FromRequestParts<S> for Browser {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Browser, Problem> {
         let ctx = PlatformCtx::from_request_parts(parts, state).await?;
         let provider = ctx.parts().get::<Provider>();
+        if provider.settings.sign_in == SignIn::External {
+            return Err(Problem::not_found());
+        }
         let query = Parameters::parse(parts.uri.query().unwrap_or_default());
         let (mut cookies, asked) = (Vec::new(), query.first("lang").and_then(account::locale_of));
         let jar = &parts.headers;
@@ -104,6 +108,14 @@ impl Browser {
             return Ok(None);
         };
         session::find(&self.ctx, &token).await
+    }
+
+    /// Shows pages in the language that a posted request prefers, unless the person has chosen one.
+    pub fn speak(&mut self, tags: Option<&str>) {
+        let chosen = cookie(&self.ctx.request().headers, LOCALE_COOKIE);
+        if let Some(locale) = tags.and_then(account::locale_of).filter(|_| chosen.is_none()) {
+            self.locale = locale;
+        }
     }
 
     /// Gives the browser a session cookie, and remembers that this person signs in here.

@@ -1,4 +1,5 @@
 //! Signing keys: made on first start, sealed in the control database, parsed once, and their public part as a JWK set.
+use crate::domain::signing::ALGORITHMS;
 use crate::store::signing_key::{self, StoredKey};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -6,7 +7,6 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hitaji_core::Clock;
 use hitaji_db::secrets::{MasterKey, sha256};
 use hitaji_db::{Databases, DbError};
 use jsonwebtoken::jwk::JwkSet;
@@ -69,6 +69,11 @@ impl Keys {
         *self.loaded.write().expect("cannot be poisoned: nothing panics while it is held") =
             Some((set.clone(), Instant::now()));
         Ok(set)
+    }
+
+    /// Reads them anew when they are wanted next: they have just changed.
+    pub fn forget(&self) {
+        *self.loaded.write().expect("cannot be poisoned: nothing panics while it is held") = None;
     }
 
     fn fresh(&self) -> Option<Arc<KeySet>> {
@@ -143,9 +148,10 @@ impl SigningKey {
 async fn load(databases: &Databases) -> Result<KeySet, DbError> {
     let master = databases.master();
     let mut stored = signing_key::all(&mut *databases.control().await?).await?;
-    for algorithm in ["ES256", "RS256"] {
+    for algorithm in ALGORITHMS {
         if !stored.iter().any(|key| key.algorithm == algorithm && key.state == "active") {
-            make(databases, algorithm, databases.clock()).await?;
+            let made = make(databases, algorithm, "active").await?;
+            signing_key::insert(&mut *databases.control().await?, &made).await?;
             stored = signing_key::all(&mut *databases.control().await?).await?;
         }
     }
@@ -173,7 +179,7 @@ pub async fn rewrap(databases: &Databases) -> Result<usize, DbError> {
 }
 
 /// Makes a key pair off the executor: an RSA key takes a tenth of a second.
-async fn make(databases: &Databases, algorithm: &'static str, clock: &Clock) -> Result<(), DbError> {
+pub async fn make(databases: &Databases, algorithm: &'static str, state: &str) -> Result<StoredKey, DbError> {
     let failed = |_| DbError::Secret("a signing key cannot be made");
     let der = tokio::task::spawn_blocking(move || match algorithm {
         "ES256" => {
@@ -189,11 +195,14 @@ async fn make(databases: &Databases, algorithm: &'static str, clock: &Clock) -> 
     .await
     .map_err(|_| DbError::Secret("a signing key cannot be made"))?
     .map_err(|_: aws_lc_rs::error::Unspecified| failed(()))?;
-    let key = StoredKey {
+    let now = databases.clock().now();
+    Ok(StoredKey {
         id: URL_SAFE_NO_PAD.encode(&sha256(&der)[..12]),
         algorithm: algorithm.to_owned(),
-        state: "active".to_owned(),
+        state: state.to_owned(),
         sealed: databases.master().seal(OWNER, PURPOSE, &der),
-    };
-    signing_key::insert_active(&mut *databases.control().await?, &key, clock.now()).await
+        created_at: now,
+        activated_at: (state == "active").then_some(now),
+        retired_at: None,
+    })
 }

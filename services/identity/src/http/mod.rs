@@ -1,6 +1,7 @@
 //! Everything that identity answers: protocol endpoints, hosted pages and JSON commands.
 pub mod api;
 pub mod arrival;
+pub mod backchannel;
 pub mod browser;
 pub mod event;
 pub mod hosted;
@@ -11,6 +12,7 @@ pub mod passwords;
 pub mod programs;
 pub mod protocol;
 pub mod provider;
+pub mod rotation;
 pub mod session;
 pub mod sign_up;
 pub mod standing;

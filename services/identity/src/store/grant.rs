@@ -20,6 +20,8 @@ pub struct Grant {
     pub amr: Vec<String>,
     pub expires_at: DateTime<Utc>,
     pub revoked_at: Option<DateTime<Utc>>,
+    /// The key that a public client's refresh tokens are bound to.
+    pub dpop_jkt: Option<String>,
 }
 
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -28,6 +30,8 @@ pub struct Code {
     pub redirect_uri: String,
     pub nonce: Option<String>,
     pub code_challenge: String,
+    /// The key that it must be exchanged with (RFC 9449 section 10).
+    pub dpop_jkt: Option<String>,
     pub expires_at: DateTime<Utc>,
     pub used_at: Option<DateTime<Utc>>,
 }
@@ -66,7 +70,8 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, at: DateTime<Utc>) -
 /// The grant, locked until the transaction ends: one use of its codes and tokens at a time.
 pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<Grant>, DbError> {
     Ok(sqlx::query_as(
-        "select id, client_id, account_id, organisation_id, session_id, offline, scope, auth_time, amr, expires_at, revoked_at
+        "select id, client_id, account_id, organisation_id, session_id, offline, scope, auth_time, amr, expires_at, revoked_at,
+                dpop_jkt
          from identity.token_grant where id = $1 for update",
     )
     .bind(id)
@@ -89,14 +94,15 @@ pub async fn revoke(conn: &mut PgConnection, id: Uuid, reason: &str, now: DateTi
 
 pub async fn insert_code(conn: &mut PgConnection, hash: &[u8; 32], code: &Code) -> Result<(), DbError> {
     sqlx::query(
-        "insert into identity.authorization_code (hash, grant_id, redirect_uri, nonce, code_challenge, expires_at)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into identity.authorization_code (hash, grant_id, redirect_uri, nonce, code_challenge, dpop_jkt, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(hash.as_slice())
     .bind(code.grant_id)
     .bind(&code.redirect_uri)
     .bind(&code.nonce)
     .bind(&code.code_challenge)
+    .bind(&code.dpop_jkt)
     .bind(code.expires_at)
     .execute(conn)
     .await?;
@@ -114,7 +120,7 @@ pub async fn grant_of_code(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<O
 /// The code; its grant is locked.
 pub async fn code(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Code>, DbError> {
     Ok(sqlx::query_as(
-        "select grant_id, redirect_uri, nonce, code_challenge, expires_at, used_at
+        "select grant_id, redirect_uri, nonce, code_challenge, dpop_jkt, expires_at, used_at
          from identity.authorization_code where hash = $1",
     )
     .bind(hash.as_slice())

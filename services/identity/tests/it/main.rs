@@ -1,8 +1,10 @@
 //! Identity through HTTP, against real PostgreSQL and a real mail catcher.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here, and says where")]
 
+mod any_issuer;
 mod api_keys;
 mod authorize;
+mod backchannel;
 mod browser;
 mod client_assertions;
 mod commands;
@@ -10,19 +12,23 @@ mod conformance_basic;
 mod conformance_config;
 mod conformance_fapi;
 mod conformance_form_post;
+mod conformance_logout;
 mod conformance_table;
 mod consent;
 mod denials;
 mod device;
+mod dpop;
 mod events;
 mod exchange;
 mod flow;
 mod front;
 mod introspection;
 mod invitations;
+mod keys_of_tests;
 mod limits;
 mod logout;
 mod modules;
+mod openidconnect_crate;
 mod operators;
 mod pages;
 mod par;
@@ -32,4 +38,5 @@ mod refresh;
 mod register;
 mod reset;
 mod rfc9700;
+mod rotation;
 mod token;

@@ -13,11 +13,12 @@ pub mod roles;
 pub mod sign_in_events;
 pub mod sign_outs;
 pub mod sign_ups;
+pub mod signing_keys;
 pub mod support_tokens;
 
 use hitaji_contracts::identity::{
-    Adopt, EndOperator, MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, Operators, SignUp, SignedUp,
-    SupportToken, SupportTokenRequest,
+    Adopt, EndOperator, MakeOperator, OperatorMade, OperatorToken, OperatorTokenRequest, Operators, RotateSigningKeys,
+    SignUp, SignedUp, SigningKeysRotated, SupportToken, SupportTokenRequest,
 };
 use hitaji_web::{Access, Idempotency, Route, Schema};
 use schemars::JsonSchema;
@@ -112,6 +113,12 @@ fn operator_routes() -> Vec<Route> {
             .idempotency(Idempotency::None)
             .body::<EndOperator>()
             .answers::<OperatorMade>(200),
+        Route::post("/signing-keys/rotations", Access::Peer("hitaji keys"), signing_keys::create)
+            .summary("Publish the next signing keys, or use them")
+            .idempotency(Idempotency::None)
+            .body::<RotateSigningKeys>()
+            .answers::<SigningKeysRotated>(200)
+            .deadline(Duration::from_secs(60)),
     ]
 }
 

@@ -291,6 +291,7 @@ async fn issue(
         redirect_uri: destination.redirect_uri.clone(),
         nonce: asked.nonce.clone(),
         code_challenge: asked.code_challenge.clone(),
+        dpop_jkt: asked.dpop_jkt.clone(),
         expires_at: now + CODE_LIFETIME,
         used_at: None,
     };
@@ -333,6 +334,7 @@ pub fn grant_of(browser: &Browser, client: &Client, scope: &str, granting: &Gran
         amr: session.amr.clone(),
         expires_at: now + if client.may_use(GrantType::RefreshToken) { GRANT_LIFETIME } else { TimeDelta::hours(1) },
         revoked_at: None,
+        dpop_jkt: None,
         scope,
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::scope::STANDARD;
 use crate::http::mint::Bearer;
 use crate::http::programs;
 use crate::http::protocol::reply::{OauthError, OauthResult, json_body};
-use crate::http::protocol::token::one;
+use crate::http::protocol::token::{one, token_type};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
 use axum::http::StatusCode;
@@ -13,7 +13,13 @@ use hitaji_db::denials;
 use hitaji_web::{PlatformCtx, Problem};
 use serde_json::json;
 
-pub async fn grant(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: &Parameters) -> OauthResult {
+pub async fn grant(
+    ctx: &PlatformCtx,
+    provider: &Provider,
+    client: &Client,
+    form: &Parameters,
+    jkt: Option<&str>,
+) -> OauthResult {
     programs::check_target(provider, form)?;
     let standing = programs::standing(ctx, provider, client).await?;
     let scope = requested(provider, client, one(form, "scope")?);
@@ -25,7 +31,7 @@ pub async fn grant(ctx: &PlatformCtx, provider: &Provider, client: &Client, form
         scope: &scope,
         session_id: None,
         proof: None,
-        jkt: None,
+        jkt,
         act: None,
     };
     if provider.granted(&bearer).permissions.is_empty() {
@@ -41,7 +47,7 @@ pub async fn grant(ctx: &PlatformCtx, provider: &Provider, client: &Client, form
         StatusCode::OK,
         &json!({
             "access_token": minted.access_token,
-            "token_type": "Bearer",
+            "token_type": token_type(jkt),
             "expires_in": minted.expires_at - now.timestamp(),
             "scope": minted.scope,
         }),

@@ -10,6 +10,7 @@ use crate::http::provider::Provider;
 use crate::http::session::begin;
 use crate::http::throttle::Try;
 use crate::store::device::{self, NewDevice};
+use crate::store::dpop;
 use crate::store::grant;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -91,7 +92,13 @@ pub fn user_code_hashes(provider: &Provider, code: &str) -> Vec<Vec<u8>> {
 }
 
 /// The device asks whether somebody let it in.
-pub async fn by_device_code(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: &Parameters) -> OauthResult {
+pub async fn by_device_code(
+    ctx: &PlatformCtx,
+    provider: &Provider,
+    client: &Client,
+    form: &Parameters,
+    jkt: Option<&str>,
+) -> OauthResult {
     let refused = || OauthError::invalid_grant("the device code is not valid, not yours, or was used");
     let hash = sha256(needed(form, "device_code")?.as_bytes());
     let (now, mut tx) = (ctx.now(), begin(ctx, format!("client:{}", client.id)).await?);
@@ -121,8 +128,11 @@ pub async fn by_device_code(ctx: &PlatformCtx, provider: &Provider, client: &Cli
     let grant = grant::lock(&mut tx, grant_id).await?.filter(|grant| grant.revoked_at.is_none()).ok_or_else(refused)?;
     let place = alive(ctx, &mut tx, &grant).await?.ok_or_else(refused)?;
     device::use_up(&mut tx, &hash).await?;
+    if let Some(jkt) = jkt.filter(|_| client.is_public()) {
+        dpop::bind(&mut tx, grant.id, jkt).await?;
+    }
     let refresh =
         if client.may_use(GrantType::RefreshToken) { Some(give_refresh(&mut tx, &grant, now).await?) } else { None };
-    let issue = Issue { client, grant: &grant, place: &place, scope: &grant.scope, code: None, refresh };
+    let issue = Issue { client, grant: &grant, place: &place, scope: &grant.scope, code: None, refresh, jkt };
     issue_tokens(ctx, provider, tx, issue).await
 }

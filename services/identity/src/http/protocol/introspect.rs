@@ -3,7 +3,7 @@ use crate::domain::client::Client;
 use crate::http::browser::Form;
 use crate::http::protocol::client_auth::authenticate;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
-use crate::http::protocol::token::{needed, one};
+use crate::http::protocol::token::{needed, one, token_type};
 use crate::http::provider::Provider;
 use crate::http::throttle::Try;
 use crate::store::{api_key as key_store, grant};
@@ -64,7 +64,7 @@ fn may_see(client: &Client, found: &Found) -> bool {
 
 /// An access token that every service would honour now.
 pub async fn verified(ctx: &PlatformCtx, token: &str) -> Result<Option<Arc<Verified>>, Problem> {
-    match ctx.platform().verify(token).await {
+    match ctx.platform().examine(token).await {
         // Services allow for clocks that differ; here nothing is gained by it.
         Ok(verified) => Ok(Some(verified).filter(|verified| verified.expires_at > ctx.now().timestamp())),
         Err(problem) if problem.code == ErrorCode::Unauthenticated => Ok(None),
@@ -90,7 +90,7 @@ fn of_access(provider: &Provider, token: &Verified) -> Found {
     let names = provider.catalogue.names(&token.permissions);
     let named = token.scope.split(' ').filter(|scope| !names.contains(scope)).chain(names.iter().copied());
     say("scope", json!(named.collect::<Vec<_>>().join(" ").trim()));
-    say("token_type", json!(if token.jkt.is_some() { "DPoP" } else { "Bearer" }));
+    say("token_type", json!(token_type(token.jkt.as_deref())));
     say("jti", json!(token.id));
     say("iat", json!(token.issued_at));
     say("exp", json!(token.expires_at));

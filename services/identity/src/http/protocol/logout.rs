@@ -17,7 +17,8 @@ pub async fn get(browser: Browser) -> Response {
 }
 
 /// From a client, or from our own page that asks whether it is meant.
-pub async fn post(browser: Browser, form: Form) -> Response {
+pub async fn post(mut browser: Browser, form: Form) -> Response {
+    browser.speak(form.0.first("ui_locales"));
     let confirmed = form.0.first("confirmed").is_some();
     let result = if confirmed { confirm(&browser, &form).await } else { logout(&browser, form.0).await };
     browser.answer(result)

@@ -9,7 +9,7 @@ use crate::http::provider::Provider;
 use crate::pages::LANGUAGES;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use hitaji_web::PlatformCtx;
+use hitaji_web::{DPOP_ALGORITHMS, PlatformCtx};
 use serde_json::{Map, Value, json};
 
 /// What stands, each part by itself: whoever adds a feature adds its line here. Every field must be true.
@@ -81,6 +81,7 @@ fn authorization(provider: &Provider) -> Value {
 fn tokens(provider: &Provider) -> Value {
     json!({
         "token_endpoint": at(provider, "/oauth/token"),
+        "dpop_signing_alg_values_supported": DPOP_ALGORITHMS,
         "grant_types_supported": GRANTS.map(|grant| grant.as_str()),
         "token_endpoint_auth_methods_supported": METHODS,
         "revocation_endpoint": at(provider, "/oauth/revoke"),
@@ -111,7 +112,11 @@ fn people(provider: &Provider) -> Value {
 }
 
 fn sessions(provider: &Provider) -> Value {
-    json!({"end_session_endpoint": at(provider, "/oauth/logout")})
+    json!({
+        "end_session_endpoint": at(provider, "/oauth/logout"),
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+    })
 }
 
 fn pushed_requests(provider: &Provider) -> Value {

@@ -4,6 +4,7 @@ pub mod authorize;
 pub mod client_auth;
 pub mod client_credentials;
 pub mod device;
+pub mod dpop;
 pub mod introspect;
 pub mod logout;
 pub mod metadata;

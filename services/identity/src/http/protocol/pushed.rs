@@ -2,6 +2,7 @@
 use crate::domain::request::{self, Parameters};
 use crate::http::browser::{Browser, Form, PageError};
 use crate::http::protocol::client_auth::authenticate;
+use crate::http::protocol::dpop::{bind_request, proven_key};
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::provider::Provider;
 use crate::http::throttle::Try;
@@ -37,7 +38,8 @@ async fn push(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
     if form.first("request_uri").is_some() {
         return Err(OauthError::new("invalid_request", "a pushed request holds no request_uri"));
     }
-    let mut parameters = form.with("client_id", Some(&client.id));
+    let proven = proven_key(ctx, &client).await?;
+    let mut parameters = bind_request(form.with("client_id", Some(&client.id)), proven.as_deref())?;
     for name in PROOFS {
         parameters = parameters.with(name, None);
     }

@@ -96,8 +96,8 @@ fn allow_origins(response: &mut Response) {
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "www-authenticate, retry-after"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, dpop"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "www-authenticate, retry-after, dpop-nonce"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

@@ -9,6 +9,7 @@ use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity, Proof};
 use crate::http::protocol::client_auth::authenticate;
 use crate::http::protocol::device::by_device_code;
+use crate::http::protocol::dpop::proven_key;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::protocol::{client_credentials, token_exchange};
 use crate::http::provider::Provider;
@@ -16,7 +17,7 @@ use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
 use crate::http::throttle::Try;
 use crate::store::grant::{self, Code, Grant};
-use crate::store::{account, session};
+use crate::store::{account, dpop, session};
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -49,12 +50,13 @@ async fn token(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
     if !client.may_use(grant) {
         return Err(OauthError::new("unauthorized_client", "the client is not registered for this grant type"));
     }
+    let jkt = proven_key(ctx, &client).await?;
     match grant {
-        GrantType::AuthorizationCode => by_code(ctx, &provider, &client, &form).await,
-        GrantType::RefreshToken => by_refresh(ctx, &provider, &client, &form).await,
-        GrantType::ClientCredentials => client_credentials::grant(ctx, &provider, &client, &form).await,
-        GrantType::TokenExchange => token_exchange::grant(ctx, &provider, &client, &form).await,
-        GrantType::DeviceCode => by_device_code(ctx, &provider, &client, &form).await,
+        GrantType::AuthorizationCode => by_code(ctx, &provider, &client, &form, jkt.as_deref()).await,
+        GrantType::RefreshToken => by_refresh(ctx, &provider, &client, &form, jkt.as_deref()).await,
+        GrantType::ClientCredentials => client_credentials::grant(ctx, &provider, &client, &form, jkt.as_deref()).await,
+        GrantType::TokenExchange => token_exchange::grant(ctx, &provider, &client, &form, jkt.as_deref()).await,
+        GrantType::DeviceCode => by_device_code(ctx, &provider, &client, &form, jkt.as_deref()).await,
     }
 }
 
@@ -66,7 +68,13 @@ pub fn needed<'a>(form: &'a Parameters, name: &str) -> Result<&'a str, OauthErro
     one(form, name)?.ok_or(OauthError::new("invalid_request", "a parameter is missing"))
 }
 
-async fn by_code(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: &Parameters) -> OauthResult {
+async fn by_code(
+    ctx: &PlatformCtx,
+    provider: &Provider,
+    client: &Client,
+    form: &Parameters,
+    jkt: Option<&str>,
+) -> OauthResult {
     let refused = || OauthError::invalid_grant("the code is not valid, not yours, or was used");
     let hash = sha256(needed(form, "code")?.as_bytes());
     let verifier = one(form, "code_verifier")?.unwrap_or_default();
@@ -88,23 +96,39 @@ async fn by_code(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: 
     {
         return Err(refused());
     }
+    if code.dpop_jkt.is_some() && code.dpop_jkt.as_deref() != jkt {
+        return Err(OauthError::invalid_grant("the code is bound to another key"));
+    }
     let place = alive(ctx, &mut tx, &grant).await?.ok_or_else(refused)?;
     if !grant::use_code(&mut tx, &hash, now).await? {
         return Err(refused());
     }
+    if let Some(jkt) = jkt.filter(|_| client.is_public()) {
+        dpop::bind(&mut tx, grant.id, jkt).await?;
+    }
     let refresh =
         if client.may_use(GrantType::RefreshToken) { Some(give_refresh(&mut tx, &grant, now).await?) } else { None };
-    let issue = Issue { client, grant: &grant, place: &place, scope: &grant.scope, code: Some(&code), refresh };
+    let issue = Issue { client, grant: &grant, place: &place, scope: &grant.scope, code: Some(&code), refresh, jkt };
     issue_tokens(ctx, provider, tx, issue).await
 }
 
-async fn by_refresh(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: &Parameters) -> OauthResult {
+async fn by_refresh(
+    ctx: &PlatformCtx,
+    provider: &Provider,
+    client: &Client,
+    form: &Parameters,
+    jkt: Option<&str>,
+) -> OauthResult {
     let refused = || OauthError::invalid_grant("the refresh token is not valid, not yours, or was used");
     let hash = sha256(needed(form, "refresh_token")?.as_bytes());
     let (now, mut tx) = (ctx.now(), begin(ctx, format!("client:{}", client.id)).await?);
     let grant_id = grant::grant_of_refresh(&mut tx, &hash).await?.ok_or_else(refused)?;
     let grant =
         grant::lock(&mut tx, grant_id).await?.filter(|grant| grant.client_id == client.id).ok_or_else(refused)?;
+    // Whoever stole the token has not the key; its owner's family goes on.
+    if grant.dpop_jkt.is_some() && grant.dpop_jkt.as_deref() != jkt {
+        return Err(OauthError::invalid_grant("the refresh token is bound to another key"));
+    }
     let token = grant::refresh(&mut tx, &hash).await?.ok_or_else(refused)?;
     let place = alive(ctx, &mut tx, &grant).await?;
     let presented = Presented {
@@ -135,7 +159,8 @@ async fn by_refresh(ctx: &PlatformCtx, provider: &Provider, client: &Client, for
     }
     let refresh = give_refresh(&mut tx, &grant, now).await?;
     grant::consume_refresh(&mut tx, &hash, &sha256(refresh.as_bytes()), now).await?;
-    let issue = Issue { client, grant: &grant, place: &place, scope: narrowed, code: None, refresh: Some(refresh) };
+    let issue =
+        Issue { client, grant: &grant, place: &place, scope: narrowed, code: None, refresh: Some(refresh), jkt };
     issue_tokens(ctx, provider, tx, issue).await
 }
 
@@ -190,6 +215,11 @@ async fn end_family(
     Ok(tx.commit(None).await?)
 }
 
+/// How the token is sent (RFC 6750, RFC 9449).
+pub fn token_type(jkt: Option<&str>) -> &'static str {
+    if jkt.is_some() { "DPoP" } else { "Bearer" }
+}
+
 /// All that goes into one answer.
 pub struct Issue<'a> {
     pub client: &'a Client,
@@ -199,6 +229,8 @@ pub struct Issue<'a> {
     /// Where there is one, its nonce goes into the ID token.
     pub code: Option<&'a Code>,
     pub refresh: Option<String>,
+    /// The key that the client proved; the access token is bound to it.
+    pub jkt: Option<&'a str>,
 }
 
 pub async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue: Issue<'_>) -> OauthResult {
@@ -211,13 +243,13 @@ pub async fn issue_tokens(ctx: &PlatformCtx, provider: &Provider, tx: Tx, issue:
         scope: issue.scope,
         session_id: Some(issue.grant.session_id),
         proof: Some(Proof { at: issue.grant.auth_time, amr: issue.grant.amr.clone() }),
-        jkt: None,
+        jkt: issue.jkt,
         act: None,
     };
     let minted = provider.access_token(&keys, &bearer, now).map_err(OauthError::internal)?;
     let mut body = json!({
         "access_token": minted.access_token,
-        "token_type": "Bearer",
+        "token_type": token_type(issue.jkt),
         "expires_in": ACCESS_LIFETIME_S,
         "scope": minted.scope,
     });

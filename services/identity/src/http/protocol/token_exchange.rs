@@ -6,7 +6,7 @@ use crate::http::membership::{self, Belonging};
 use crate::http::mint::{Bearer, Proof};
 use crate::http::programs;
 use crate::http::protocol::reply::{OauthError, OauthResult, json_body};
-use crate::http::protocol::token::{needed, one};
+use crate::http::protocol::token::{needed, one, token_type};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
@@ -28,7 +28,13 @@ fn refused() -> OauthError {
     OauthError::new("invalid_request", "the subject token is not valid, or not one that can be exchanged")
 }
 
-pub async fn grant(ctx: &PlatformCtx, provider: &Provider, client: &Client, form: &Parameters) -> OauthResult {
+pub async fn grant(
+    ctx: &PlatformCtx,
+    provider: &Provider,
+    client: &Client,
+    form: &Parameters,
+    jkt: Option<&str>,
+) -> OauthResult {
     check_form(form)?;
     programs::check_target(provider, form)?;
     let subject = subject(ctx, client, needed(form, "subject_token")?).await?;
@@ -45,7 +51,7 @@ pub async fn grant(ctx: &PlatformCtx, provider: &Provider, client: &Client, form
         scope: &requested(&subject, one(form, "scope")?),
         session_id: subject.session,
         proof: proof.map(|at| Proof { at, amr: subject.amr.clone() }),
-        jkt: None,
+        jkt,
         act: Some(Actor { sub: client.id.clone(), act: subject.act.clone().map(Box::new) }),
     };
     let granted = provider.granted(&bearer);
@@ -60,7 +66,7 @@ pub async fn grant(ctx: &PlatformCtx, provider: &Provider, client: &Client, form
     let body = json!({
         "access_token": minted.access_token,
         "issued_token_type": ACCESS_TOKEN,
-        "token_type": "Bearer",
+        "token_type": token_type(jkt),
         "expires_in": minted.expires_at - now.timestamp(),
         "scope": minted.scope,
     });
@@ -82,7 +88,7 @@ fn check_form(form: &Parameters) -> Result<(), OauthError> {
 
 /// The person's token: of a member, in the organisation of the client where it has one.
 async fn subject(ctx: &PlatformCtx, client: &Client, token: &str) -> Result<Arc<Verified>, OauthError> {
-    let subject = match ctx.platform().verify(token).await {
+    let subject = match ctx.platform().examine(token).await {
         Ok(subject) => subject,
         Err(problem) if problem.code == ErrorCode::Unauthenticated => return Err(refused()),
         Err(problem) => return Err(problem.into()),
