@@ -23,7 +23,7 @@ mod trace;
 
 pub use answer::Answer;
 pub use assemble::{Assembled, assemble};
-pub use ctx::{Ctx, PlatformCtx, Request};
+pub use ctx::{Ctx, PlatformCtx, Reach, Request};
 pub use extract::{Body, Id, Params, Segments, Upload};
 pub use openapi::document;
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, page_limit};
@@ -35,4 +35,4 @@ pub use route::{Access, Idempotency, Route, Schema};
 pub use serve::serve;
 pub use service::{Service, Topic};
 pub use telemetry::operations_router;
-pub use token::{Actor, Claims, Confirmation, SubjectType, TOKEN_AUDIENCE, Verified};
+pub use token::{Actor, Claims, Confirmation, NodeClaim, SubjectType, TOKEN_AUDIENCE, Verified};

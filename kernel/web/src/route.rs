@@ -77,6 +77,8 @@ pub struct Route {
     pub deadline: Duration,
     /// Goes on when a limit of the organisation's plan is reached: what helps to get out of that.
     pub way_out: bool,
+    /// The permission in any one place of the organisation is enough.
+    pub by_node: bool,
     pub(crate) handler: MethodRouter<Platform>,
 }
 
@@ -101,6 +103,7 @@ impl Route {
             list: false,
             deadline: Duration::from_secs(15),
             way_out: method == Method::DELETE,
+            by_node: false,
             handler: on(filter, handler),
             method,
         }
@@ -178,6 +181,13 @@ impl Route {
     /// Goes on when a limit of the organisation's plan is reached. Every DELETE does by itself.
     pub fn way_out(mut self) -> Route {
         self.way_out = true;
+        self
+    }
+
+    /// The permission in any one place of the organisation is enough to call it; what it then shows and changes is
+    /// limited by `Ctx::reach`, which its handler must ask.
+    pub fn by_node(mut self) -> Route {
+        self.by_node = true;
         self
     }
 

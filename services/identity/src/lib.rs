@@ -24,6 +24,16 @@ const PERMISSIONS: &[Permission] = &[
         description: "Invite people, as far as one's own permissions go",
     },
     Permission { number: 34, scope: "identity.role:read", description: "See what each role allows" },
+    Permission {
+        number: 38,
+        scope: "identity.role:manage",
+        description: "Make and change the organisation's own roles, as far as one's own permissions go",
+    },
+    Permission {
+        number: 39,
+        scope: "identity.organisation:manage",
+        description: "Set the organisation's places, rules of signing in, and look",
+    },
 ];
 
 /// Products say what their own roles may do here, under the same keys; only the owner is everybody's.
@@ -58,6 +68,12 @@ const MIGRATIONS: &[Migration] = &[
         home: Home::Control,
         version: 4,
         sql: include_str!("../migrations/0004_people_and_programs.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 9,
+        sql: include_str!("../migrations/0009_organisations.sql"),
     },
 ];
 

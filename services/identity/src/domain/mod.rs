@@ -1,11 +1,15 @@
 //! The rules of identity, without I/O: who may ask for what, which tokens follow, what a person may type.
 pub mod account;
 pub mod assurance;
+pub mod branding;
 pub mod client;
+pub mod invitation_sheet;
 pub mod link;
 pub mod operator;
 pub mod pkce;
 pub mod place;
+pub mod policy;
 pub mod refresh;
 pub mod request;
+pub mod role;
 pub mod scope;

@@ -2,10 +2,13 @@
 use crate::domain::client::GrantType;
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
+use crate::domain::policy::Verdict;
 use crate::http::membership;
 use crate::http::mint::{Bearer, Proof};
+use crate::http::policy::{self, Entry};
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
+use crate::store;
 use crate::store::grant::{self, Code, Grant};
 use crate::store::session::{self, Session};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -148,8 +151,17 @@ async fn member(browser: &Browser, asked: &AuthorizationRequest, session: Sessio
         };
         return Ok(Next::Refuse(Refusal::new("access_denied", why)));
     };
-    let standing = Standing::Member(belonging.clone());
-    Ok(Next::Grant(Box::new((session, standing))))
+    let mut conn = browser.ctx.read().await?;
+    let last_use = store::policy::last_use(&mut conn, session.id, belonging.tenant.id.0).await?;
+    let entry = Entry { proof: &Proof::of(&session), last_use, client: None };
+    let verdict = policy::admit(&browser.ctx, &mut conn, belonging, &entry).await?;
+    conn.release();
+    Ok(match verdict {
+        Verdict::Admit => Next::Grant(Box::new((session, Standing::Member(belonging.clone())))),
+        Verdict::Prove(level) => Next::Prove(level),
+        Verdict::SignIn => Next::SignIn,
+        Verdict::Refuse(why) => Next::Refuse(Refusal::new("access_denied", why)),
+    })
 }
 
 fn must_sign_in_again(asked: &AuthorizationRequest, session: &Session, now: i64) -> bool {

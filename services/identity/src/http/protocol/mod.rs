@@ -5,6 +5,7 @@ pub mod logout;
 pub mod metadata;
 pub mod reply;
 pub mod revoke;
+pub mod switching;
 pub mod token;
 pub mod userinfo;
 
