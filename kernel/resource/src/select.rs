@@ -82,7 +82,12 @@ impl Sql {
         match (declared.reach)(ctx) {
             Reach::All => self.push("true"),
             Reach::None => self.push("false"),
-            Reach::Where(condition) => {
+            Reach::Where(condition) => self.condition(condition, &[], ctx),
+            Reach::InNodes(condition, nodes) => self.condition(condition, &nodes, ctx),
+        }
+    }
+
+    fn condition(&mut self, condition: &'static str, nodes: &[Uuid], ctx: &Ctx) -> &mut Sql {
                 self.push("(");
                 let mut rest = condition;
                 while let Some((before, after)) = rest.split_once('{') {
@@ -90,13 +95,12 @@ impl Sql {
                     let (name, tail) = after.split_once('}').unwrap_or((after, ""));
                     match name {
                         "subject" => self.bind(Bound::Uuid(Some(ctx.subject().0))),
+                        "nodes" => self.bind(Bound::Uuids(nodes.to_vec())),
                         _ => self.bind(Bound::Date(Some(ctx.business_date()))),
                     };
                     rest = tail;
                 }
                 self.push(rest).push(")")
-            }
-        }
     }
 }
 

@@ -20,7 +20,8 @@ export type PlanLimit = With<Schemas['LimitOut'], { kind: QuotaKind; period: 'no
 export type UsageDay = Answer<Schemas['DayOut']>;
 export type Usage = With<Schemas['UsageOut'], { limits: PlanLimit[]; days: UsageDay[] }>;
 export type Exports = With<Schemas['Exports'], { ready: Answer<Schemas['Export']>[] }>;
-export type Role = Schemas['RoleOut'];
+export type Role = Answer<Schemas['RoleOut']>;
+export type Permission = Answer<Schemas['PermissionOut']>;
 export type Member = Schemas['MemberOut'];
 export type Invitation = With<Schemas['InvitationOut'], { status: 'pending' | 'accepted' | 'expired' | 'revoked' }>;
 

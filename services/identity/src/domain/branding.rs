@@ -19,10 +19,6 @@ impl LogoType {
             LogoType::Webp => "webp",
         }
     }
-
-    pub fn parse(text: &str) -> Option<LogoType> {
-        [LogoType::Png, LogoType::Webp].into_iter().find(|kind| kind.as_str() == text)
-    }
 }
 
 /// `#rrggbb` in lower case.

@@ -1,7 +1,7 @@
 //! What somebody may give to others: never more than they hold themselves, read anew, not taken from an older token.
 use crate::domain::role::{OWNER, OwnRole};
 use crate::http::provider::Provider;
-use crate::store::organisation::{self, Membership};
+use crate::store::organisation;
 use crate::store::rights;
 use hitaji_core::{FieldError, PermissionSet};
 use hitaji_web::{Ctx, Problem};
@@ -78,9 +78,4 @@ impl Rights {
         }
         errors
     }
-}
-
-/// The keys of everything a member is in some place.
-pub fn placed_roles(membership: &Membership) -> Vec<String> {
-    membership.placed.iter().map(|placed| placed.role.clone()).collect()
 }

@@ -3,7 +3,6 @@ use crate::domain::role::OwnRole;
 use hitaji_db::DbError;
 use serde::Deserialize;
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 /// A role that somebody has in a place, also by having it above that place.
@@ -58,21 +57,6 @@ pub async fn assignments(conn: &mut PgConnection, memberships: &[Uuid]) -> Resul
     .bind(memberships)
     .fetch_all(conn)
     .await?)
-}
-
-/// What a member is in places, those below included.
-pub async fn placed(conn: &mut PgConnection, membership_id: Uuid) -> Result<Vec<Placed>, DbError> {
-    let found: Json<Vec<Placed>> = sqlx::query_scalar(
-        "with recursive covered as (
-             select a.node_id, a.role from identity.assignment a
-             join identity.node n on n.id = a.node_id and n.archived_at is null where a.membership_id = $1
-             union select n.id, c.role from covered c join identity.node n on n.parent_id = c.node_id and n.archived_at is null)
-         select coalesce(json_agg(json_build_object('node', node_id, 'role', role)), '[]') from covered",
-    )
-    .bind(membership_id)
-    .fetch_one(conn)
-    .await?;
-    Ok(found.0)
 }
 
 /// Replaces what a member is in places.

@@ -1,4 +1,5 @@
 //! The pages that people see: sign-up, sign-in, invitations, passwords.
+pub mod branding;
 pub mod fields;
 pub mod forgotten;
 pub mod invitation;
@@ -24,6 +25,7 @@ pub fn routes() -> Vec<Route> {
         Route::post("/forgot-password", PAGE, forgotten::submit),
         Route::get("/reset-password/{token}", PAGE, forgotten::show_reset),
         Route::post("/reset-password/{token}", PAGE, forgotten::submit_reset),
+        Route::get("/assets-id/branding/{organisation}/{file}", PAGE, branding::asset),
         Route::get("/assets-id/{file}", PAGE, crate::pages::stylesheet),
     ];
     routes.into_iter().map(Route::protocol).collect()
