@@ -88,19 +88,19 @@ impl Sql {
     }
 
     fn condition(&mut self, condition: &'static str, nodes: &[Uuid], ctx: &Ctx) -> &mut Sql {
-                self.push("(");
-                let mut rest = condition;
-                while let Some((before, after)) = rest.split_once('{') {
-                    self.push(before);
-                    let (name, tail) = after.split_once('}').unwrap_or((after, ""));
-                    match name {
-                        "subject" => self.bind(Bound::Uuid(Some(ctx.subject().0))),
-                        "nodes" => self.bind(Bound::Uuids(nodes.to_vec())),
-                        _ => self.bind(Bound::Date(Some(ctx.business_date()))),
-                    };
-                    rest = tail;
-                }
-                self.push(rest).push(")")
+        self.push("(");
+        let mut rest = condition;
+        while let Some((before, after)) = rest.split_once('{') {
+            self.push(before);
+            let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+            match name {
+                "subject" => self.bind(Bound::Uuid(Some(ctx.subject().0))),
+                "nodes" => self.bind(Bound::Uuids(nodes.to_vec())),
+                _ => self.bind(Bound::Date(Some(ctx.business_date()))),
+            };
+            rest = tail;
+        }
+        self.push(rest).push(")")
     }
 }
 

@@ -46,7 +46,8 @@ fn contrast(one: f64, other: f64) -> f64 {
 /// The relative luminance of WCAG 2.2, 0 to 1.
 fn luminance(colour: &str) -> f64 {
     let channel = |start: usize| {
-        let value = colour.get(start..start + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).unwrap_or_default();
+        let value =
+            colour.get(start..start + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).unwrap_or_default();
         let value = f64::from(value) / 255.0;
         if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
     };
@@ -57,7 +58,8 @@ fn luminance(colour: &str) -> f64 {
 pub fn logo_type(bytes: &[u8]) -> Option<LogoType> {
     let (kind, width, height) = if bytes.starts_with(b"\x89PNG\r\n\x1a\n") && bytes.get(12..16) == Some(b"IHDR") {
         // Portable Network Graphics, section 11.2.2.
-        let side = |at: usize| bytes.get(at..at + 4).map(|side| u32::from_be_bytes([side[0], side[1], side[2], side[3]]));
+        let side =
+            |at: usize| bytes.get(at..at + 4).map(|side| u32::from_be_bytes([side[0], side[1], side[2], side[3]]));
         (LogoType::Png, side(16)?, side(20)?)
     } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
         let (width, height) = webp_sides(bytes)?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::net::IpAddr;
 use uuid::Uuid;
 
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// `none`, `roles` or `all`: who must prove themselves by two factors.
     pub mfa: String,
@@ -75,7 +75,8 @@ impl Policy {
         }
         let age = now - visitor.auth_time;
         let idle = now - visitor.last_use.unwrap_or(visitor.auth_time).max(visitor.auth_time);
-        let over = |limit: Option<i32>, time: TimeDelta| limit.is_some_and(|limit| time > TimeDelta::minutes(limit.into()));
+        let over =
+            |limit: Option<i32>, time: TimeDelta| limit.is_some_and(|limit| time > TimeDelta::minutes(limit.into()));
         if over(self.session_max_minutes, age) || over(self.session_idle_minutes, idle) {
             return Verdict::SignIn;
         }
@@ -128,7 +129,9 @@ impl Network {
         let (base, v4) = number(address.parse().ok()?);
         let width = if v4 { 32 } else { 128 };
         let length: u32 = match length {
-            Some(length) if length.len() <= 3 && length.bytes().all(|byte| byte.is_ascii_digit()) => length.parse().ok()?,
+            Some(length) if length.len() <= 3 && length.bytes().all(|byte| byte.is_ascii_digit()) => {
+                length.parse().ok()?
+            }
             Some(_) => return None,
             None => width,
         };

@@ -99,7 +99,8 @@ impl Provider {
 
     /// What the person gets in single places, as far as asked, client and products allow there too.
     fn node_claims(&self, bearer: &Bearer<'_>) -> Vec<NodeClaim> {
-        let places = bearer.standing.nodes().iter().map(|(id, roles)| (*id, self.granted_of(bearer, *roles).permissions));
+        let places =
+            bearer.standing.nodes().iter().map(|(id, roles)| (*id, self.granted_of(bearer, *roles).permissions));
         let claim = |(id, set): (Uuid, PermissionSet)| NodeClaim { id, perm: URL_SAFE_NO_PAD.encode(set.to_bytes()) };
         places.filter(|(_, permissions)| !permissions.is_empty()).map(claim).collect()
     }

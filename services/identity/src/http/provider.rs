@@ -95,11 +95,7 @@ impl Provider {
 
     /// What several roles together allow. `own` are roles that the organisation made itself; they come before a role that
     /// a product ships under the same key.
-    pub fn role_permissions<'a>(
-        &self,
-        roles: impl IntoIterator<Item = &'a String>,
-        own: &[OwnRole],
-    ) -> PermissionSet {
+    pub fn role_permissions<'a>(&self, roles: impl IntoIterator<Item = &'a String>, own: &[OwnRole]) -> PermissionSet {
         let one = |role: &String| match own.iter().find(|known| known.key == *role) {
             Some(own) => self.numbers(&own.scopes),
             None => self.registry.role_permissions(role),

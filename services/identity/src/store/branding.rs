@@ -31,10 +31,11 @@ pub async fn find(conn: &mut PgConnection, organisations: &[Uuid]) -> Result<Vec
 
 /// The logo as it was given.
 pub async fn logo(conn: &mut PgConnection, organisation_id: Uuid) -> Result<Option<Vec<u8>>, DbError> {
-    let found: Option<Option<Vec<u8>>> = sqlx::query_scalar("select logo from identity.branding where organisation_id = $1")
-        .bind(organisation_id)
-        .fetch_optional(conn)
-        .await?;
+    let found: Option<Option<Vec<u8>>> =
+        sqlx::query_scalar("select logo from identity.branding where organisation_id = $1")
+            .bind(organisation_id)
+            .fetch_optional(conn)
+            .await?;
     Ok(found.flatten())
 }
 

@@ -55,12 +55,10 @@ pub async fn known(conn: &mut PgConnection, organisation_id: Uuid, ids: &[Uuid])
 }
 
 pub async fn count(conn: &mut PgConnection, organisation_id: Uuid) -> Result<i64, DbError> {
-    Ok(sqlx::query_scalar(
-        "select count(*) from identity.node where organisation_id = $1 and archived_at is null",
-    )
-    .bind(organisation_id)
-    .fetch_one(conn)
-    .await?)
+    Ok(sqlx::query_scalar("select count(*) from identity.node where organisation_id = $1 and archived_at is null")
+        .bind(organisation_id)
+        .fetch_one(conn)
+        .await?)
 }
 
 pub async fn insert(

@@ -184,12 +184,10 @@ pub async fn people_with_role(
 
 /// A person's organisations, oldest first, at most 100.
 pub async fn memberships(conn: &mut PgConnection, account_id: Uuid) -> Result<Vec<Membership>, DbError> {
-    Ok(sqlx::query_as(
-        membership!("where m.account_id = $1 and m.ended_at is null order by m.id limit 100"),
-    )
-    .bind(account_id)
-    .fetch_all(conn)
-    .await?)
+    Ok(sqlx::query_as(membership!("where m.account_id = $1 and m.ended_at is null order by m.id limit 100"))
+        .bind(account_id)
+        .fetch_all(conn)
+        .await?)
 }
 
 /// A current member's place.
@@ -198,13 +196,11 @@ pub async fn membership(
     organisation_id: Uuid,
     account_id: Uuid,
 ) -> Result<Option<Membership>, DbError> {
-    Ok(sqlx::query_as(
-        membership!("where m.organisation_id = $1 and m.account_id = $2 and m.ended_at is null"),
-    )
-    .bind(organisation_id)
-    .bind(account_id)
-    .fetch_optional(conn)
-    .await?)
+    Ok(sqlx::query_as(membership!("where m.organisation_id = $1 and m.account_id = $2 and m.ended_at is null"))
+        .bind(organisation_id)
+        .bind(account_id)
+        .fetch_optional(conn)
+        .await?)
 }
 
 /// The roles of a current member.

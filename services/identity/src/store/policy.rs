@@ -5,16 +5,43 @@ use hitaji_db::DbError;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+#[derive(sqlx::FromRow)]
+struct Row {
+    mfa: String,
+    mfa_roles: Vec<String>,
+    session_max_minutes: Option<i32>,
+    session_idle_minutes: Option<i32>,
+    networks: Vec<String>,
+    required_provider: Option<Uuid>,
+    invitation_domains: Vec<String>,
+    version: i64,
+}
+
+impl From<Row> for Policy {
+    fn from(row: Row) -> Policy {
+        Policy {
+            mfa: row.mfa,
+            mfa_roles: row.mfa_roles,
+            session_max_minutes: row.session_max_minutes,
+            session_idle_minutes: row.session_idle_minutes,
+            networks: row.networks,
+            required_provider: row.required_provider,
+            invitation_domains: row.invitation_domains,
+            version: row.version,
+        }
+    }
+}
+
 /// The rules; none where the organisation never set any.
 pub async fn find(conn: &mut PgConnection, organisation_id: Uuid) -> Result<Policy, DbError> {
-    let found: Option<Policy> = sqlx::query_as(
+    let found: Option<Row> = sqlx::query_as(
         "select mfa, mfa_roles, session_max_minutes, session_idle_minutes, networks, required_provider, invitation_domains, version
          from identity.policy where organisation_id = $1",
     )
     .bind(organisation_id)
     .fetch_optional(conn)
     .await?;
-    Ok(found.unwrap_or_default())
+    Ok(found.map(Policy::from).unwrap_or_default())
 }
 
 /// Writes all of it but the required provider.

@@ -68,7 +68,10 @@ pub async fn assign(
     roles: &[String],
     at: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), DbError> {
-    sqlx::query("delete from identity.assignment where membership_id = $1").bind(membership_id).execute(&mut *conn).await?;
+    sqlx::query("delete from identity.assignment where membership_id = $1")
+        .bind(membership_id)
+        .execute(&mut *conn)
+        .await?;
     sqlx::query(
         "insert into identity.assignment (organisation_id, membership_id, node_id, role, assigned_at)
          select $1, $2, node_id, role, $5 from unnest($3::uuid[], $4::text[]) as wanted (node_id, role)",

@@ -28,9 +28,15 @@ async fn the_tree_has_no_circles_and_keeps_its_names() {
     let lab = node(&owner, "Physics", "department", Some(&wing)).await;
     for below in [&campus, &wing, &lab] {
         let circle = json!({"parent_id": below["id"]});
-        assert_eq!(owner.patch(&path("nodes", &campus), None, &circle).await.refused(422)["errors"][0]["pointer"], "/parent_id");
+        assert_eq!(
+            owner.patch(&path("nodes", &campus), None, &circle).await.refused(422)["errors"][0]["pointer"],
+            "/parent_id"
+        );
     }
-    owner.post("/identity/v1/nodes", &json!({"name": "SCIENCE", "kind": "department", "parent_id": campus["id"]})).await.refused(422);
+    owner
+        .post("/identity/v1/nodes", &json!({"name": "SCIENCE", "kind": "department", "parent_id": campus["id"]}))
+        .await
+        .refused(422);
     owner.post("/identity/v1/nodes", &json!({"name": "Y", "kind": "planet"})).await.refused(422);
     owner.delete(&path("nodes", &wing)).await.refused(409);
     let moved = owner.patch(&path("nodes", &lab), Some(1), &json!({"parent_id": null})).await.ok();
@@ -41,7 +47,10 @@ async fn the_tree_has_no_circles_and_keeps_its_names() {
     let other = app.owner(&app.organisation("Nyota School").await).await;
     other.get(&path("nodes", &campus)).await.refused(404);
     other.delete(&path("nodes", &campus)).await.refused(404);
-    other.post("/identity/v1/nodes", &json!({"name": "X", "kind": "campus", "parent_id": campus["id"]})).await.refused(422);
+    other
+        .post("/identity/v1/nodes", &json!({"name": "X", "kind": "campus", "parent_id": campus["id"]}))
+        .await
+        .refused(422);
 }
 
 #[tokio::test]
@@ -75,12 +84,17 @@ async fn a_right_in_a_place_reaches_that_place_and_what_is_below() {
         let sheet = format!("/school/v1/register-sheets/{}?date=2026-05-12", text(class, "id"));
         assert_eq!(grace.get(&sheet).await.status, status, "{class}");
         let register = json!({"stream_id": class["id"], "date": "2026-05-12", "roll_call": "morning", "default": "present", "exceptions": []});
-        let sent = grace.post_once("/school/v1/attendance-registers", &format!("register-{}", text(class, "id")), &register).await;
+        let sent = grace
+            .post_once("/school/v1/attendance-registers", &format!("register-{}", text(class, "id")), &register)
+            .await;
         assert_eq!(sent.status == 404, status == 404, "{class}: {} {}", sent.status, sent.body);
     }
     // What is not by places asks for the right in the whole organisation.
     grace.get("/school/v1/households").await.refused(403);
-    grace.patch(&format!("/school/v1/streams/{}", text(&classes[0], "id")), None, &json!({"room": "1"})).await.refused(403);
+    grace
+        .patch(&format!("/school/v1/streams/{}", text(&classes[0], "id")), None, &json!({"room": "1"}))
+        .await
+        .refused(403);
     grace.get("/school/v1/attendance-days/2026-05-12").await.refused(403);
     let mine = grace.get("/identity/v1/me/permissions").await.ok();
     assert_eq!((mine["permissions"].as_array().unwrap().len(), mine["places"].as_array().unwrap().len()), (0, 2));
@@ -102,7 +116,10 @@ async fn nobody_is_something_in_more_places_than_a_token_carries() {
     let mut wanted: Vec<&Value> = nodes.iter().collect();
     place(&owner, "grace@uhuru.example", &wanted, "teacher").await.ok();
     wanted.push(&campus);
-    assert_eq!(place(&owner, "grace@uhuru.example", &wanted, "teacher").await.refused(422)["errors"][0]["code"], "too_many_places");
+    assert_eq!(
+        place(&owner, "grace@uhuru.example", &wanted, "teacher").await.refused(422)["errors"][0]["code"],
+        "too_many_places"
+    );
     let more = json!({"name": "Annex", "kind": "department", "parent_id": nodes[0]["id"]});
     assert_eq!(owner.post("/identity/v1/nodes", &more).await.refused(422)["errors"][0]["code"], "too_many_places");
     owner.patch(&path("nodes", &campus), None, &json!({"parent_id": nodes[0]["id"]})).await.refused(422);

@@ -41,7 +41,10 @@ async fn rules_are_checked_before_they_hold() {
     }
     let locked = owner.patch(POLICY, None, &json!({"networks": ["203.0.113.0/24"]})).await.refused(422);
     assert_eq!(locked["errors"][0]["code"], "locks_out");
-    let kept = owner.patch(POLICY, Some(1), &json!({"networks": ["127.0.0.0/8", "::1"], "session_max_minutes": 60})).await.ok();
+    let kept = owner
+        .patch(POLICY, Some(1), &json!({"networks": ["127.0.0.0/8", "::1"], "session_max_minutes": 60}))
+        .await
+        .ok();
     assert_eq!(kept["version"], json!(2));
     owner.patch(POLICY, Some(1), &json!({"mfa": "all"})).await.refused(412);
     let cleared = owner.patch(POLICY, Some(2), &json!({"session_max_minutes": null})).await.ok();
@@ -56,7 +59,8 @@ async fn rules_are_checked_before_they_hold() {
 async fn two_factors_are_asked_for() {
     let (app, school, owner) = begin().await;
     app.join(&school, "teacher", "Juma", "juma@uhuru.example").await;
-    let (mut boss, mut juma) = (signed_in(&app, &school.owner_email).await, signed_in(&app, "juma@uhuru.example").await);
+    let (mut boss, mut juma) =
+        (signed_in(&app, &school.owner_email).await, signed_in(&app, "juma@uhuru.example").await);
     let portal = portal();
     let tokens = portal.tokens(&app, &mut boss, &[]).await;
     set(&owner, &json!({"mfa": "roles", "mfa_roles": ["owner"]})).await;

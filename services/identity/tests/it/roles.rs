@@ -113,7 +113,10 @@ async fn nobody_puts_into_a_role_what_they_do_not_hold() {
         owner.post("/identity/v1/roles", &bad).await.refused(422);
     }
     // Rules of the organisation are for the owner alone; somebody may be given that, and no more.
-    let rules = owner.post("/identity/v1/roles", &role("Rule maker", &["identity.organisation:manage", "identity.role:manage"])).await.ok();
+    let rules = owner
+        .post("/identity/v1/roles", &role("Rule maker", &["identity.organisation:manage", "identity.role:manage"]))
+        .await
+        .ok();
     let keeper = app.join(&school, "rule_maker", "Neema", "neema@uhuru.example").await;
     keeper.post("/identity/v1/roles", &role("Readers", &["school.student:read"])).await.refused(422);
     keeper.patch(&path("roles", &rules), None, &json!({"name": "Rules"})).await.ok();
@@ -127,12 +130,16 @@ async fn nobody_puts_into_a_role_what_they_do_not_hold() {
 async fn roles_of_another_organisation_are_not_there() {
     let (app, _, owner) = begin().await;
     let other = app.owner(&app.organisation("Nyota School").await).await;
-    let role = owner.post("/identity/v1/roles", &json!({"name": "Matron", "scopes": ["school.student:read"]})).await.ok();
+    let role =
+        owner.post("/identity/v1/roles", &json!({"name": "Matron", "scopes": ["school.student:read"]})).await.ok();
     other.get(&path("roles", &role)).await.refused(404);
     other.patch(&path("roles", &role), None, &json!({"name": "X"})).await.refused(404);
     other.delete(&path("roles", &role)).await.refused(404);
     let invite = json!({"email": "x@nyota.example", "name": "X", "roles": ["matron"]});
-    assert_eq!(other.post("/identity/v1/invitations", &invite).await.refused(422)["errors"][0]["code"], "unknown_value");
+    assert_eq!(
+        other.post("/identity/v1/invitations", &invite).await.refused(422)["errors"][0]["code"],
+        "unknown_value"
+    );
     // The same key means each organisation's own.
     other.post("/identity/v1/roles", &json!({"name": "Matron", "scopes": ["school.staff:read"]})).await.ok();
     let keys = |list: Value| list["data"].as_array().unwrap().iter().filter(|role| role["key"] == "matron").count();

@@ -14,7 +14,10 @@ async fn switch(portal: &App, app: &TestApp, token: &str, to: &str) -> Reply {
 async fn second(app: &TestApp, school: &Organisation) -> Organisation {
     let other = app.organisation("Nyota School").await;
     let owner = app.owner(&other).await;
-    owner.post("/identity/v1/invitations", &json!({"email": school.owner_email, "name": "W", "roles": ["teacher"]})).await.ok();
+    owner
+        .post("/identity/v1/invitations", &json!({"email": school.owner_email, "name": "W", "roles": ["teacher"]}))
+        .await
+        .ok();
     app.settle().await;
     let link = app.mailed_link(&school.owner_email).await;
     let mut browser = Browser::new(&app.address);
@@ -41,7 +44,10 @@ async fn a_refresh_may_name_another_organisation() {
     let on = portal.refresh(&app, text(&there, "refresh_token")).await.ok();
     assert_eq!(claims(&on["access_token"])["org_id"], json!(other.id));
     let stranger = app.organisation("Mwezi School").await;
-    assert_eq!(switch(&portal, &app, text(&on, "refresh_token"), &stranger.slug).await.refused(400)["error"], "invalid_grant");
+    assert_eq!(
+        switch(&portal, &app, text(&on, "refresh_token"), &stranger.slug).await.refused(400)["error"],
+        "invalid_grant"
+    );
     // The first token was used already: whoever shows it again ends the whole family.
     app.clock.set(at("2026-05-12T05:05:00Z"));
     switch(&portal, &app, text(&first, "refresh_token"), &other.slug).await.refused(400);

@@ -77,11 +77,18 @@ fn apply(
     kept: Option<Vec<u8>>,
 ) -> Result<(Branding, Option<Vec<u8>>), Problem> {
     let mut errors = Vec::new();
-    let display_name = asked.display_name.map_or_else(|| before.display_name.clone(), |name| name.map(|name| name.trim().to_owned()));
-    if display_name.as_ref().is_some_and(|name| !(1..=80).contains(&name.chars().count()) || name.chars().any(char::is_control)) {
+    let display_name =
+        asked.display_name.map_or_else(|| before.display_name.clone(), |name| name.map(|name| name.trim().to_owned()));
+    if display_name
+        .as_ref()
+        .is_some_and(|name| !(1..=80).contains(&name.chars().count()) || name.chars().any(char::is_control))
+    {
         errors.push(FieldError::new("/display_name", "malformed", "A name of at most 80 letters."));
     }
-    let mut shade = |asked: Option<Option<String>>, before: &Option<String>, pointer: &'static str, carries: fn(&str) -> bool| {
+    let mut shade = |asked: Option<Option<String>>,
+                     before: &Option<String>,
+                     pointer: &'static str,
+                     carries: fn(&str) -> bool| {
         let Some(Some(text)) = asked else { return asked.map_or_else(|| before.clone(), |_| None) };
         let found = colour(&text);
         match &found {

@@ -61,9 +61,10 @@ pub async fn import(ctx: Ctx, Params(params): Params<DryRun>, upload: Upload) ->
             version: 1,
         };
         invitation::insert(&mut tx, &new, now).await.map_err(|error| match error.constraint() {
-            Some("invitation_pending_key") => {
-                Problem::new(ErrorCode::Conflict, "Somebody invited one of these people just now. Send the sheet again.")
-            }
+            Some("invitation_pending_key") => Problem::new(
+                ErrorCode::Conflict,
+                "Somebody invited one of these people just now. Send the sheet again.",
+            ),
             _ => error.into(),
         })?;
         send(&ctx, &mut tx, &new, "create");

@@ -32,6 +32,7 @@ const MEMBER_MANAGE: Access = Access::Scope("identity.member:manage");
 
 pub fn routes() -> Vec<Route> {
     let mut routes = member_routes();
+    routes.extend(invitation_routes());
     routes.extend(role_routes());
     routes.extend(place_routes());
     routes.extend(organisation_routes());
@@ -70,6 +71,11 @@ fn member_routes() -> Vec<Route> {
             .summary("End a membership; its tokens are honoured no more")
             .if_match()
             .answers_schema(204, None),
+    ]
+}
+
+fn invitation_routes() -> Vec<Route> {
+    vec![
         paged::<invitations::InvitationOut>(
             Route::get("/invitations", MEMBER_READ, invitations::list).summary("Invitations, newest first"),
         ),

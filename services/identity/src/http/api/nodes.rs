@@ -152,7 +152,8 @@ async fn within_limit(ctx: &Ctx, tx: &mut Tx) -> Result<(), Problem> {
     if most_places(tx, ctx.tenant().id.0).await? <= PLACES_MAX as i64 {
         return Ok(());
     }
-    let message = "Somebody would have roles in more than 16 places. Give them the role in the whole organisation instead.";
+    let message =
+        "Somebody would have roles in more than 16 places. Give them the role in the whole organisation instead.";
     Err(Problem::field("/parent_id", "too_many_places", message))
 }
 

@@ -53,7 +53,9 @@ pub async fn list(ctx: Ctx, Params(params): Params<PageParams>) -> Result<Answer
 /// What the organisation's products bring, in alphabetical order.
 fn known(ctx: &Ctx) -> Vec<PermissionOut> {
     let services = ctx.platform().registry().services();
-    let open = services.iter().filter(|service| !service.product || ctx.tenant().products.iter().any(|has| has == service.name));
+    let open = services
+        .iter()
+        .filter(|service| !service.product || ctx.tenant().products.iter().any(|has| has == service.name));
     let mut all: Vec<PermissionOut> = open
         .flat_map(|service| service.permissions.iter().map(move |permission| (service, permission)))
         .filter(|(_, permission)| !is_operators(permission.number))
@@ -99,7 +101,8 @@ pub async fn mine(ctx: Ctx) -> Result<Answer, Problem> {
         name: names.iter().find(|(id, _)| *id == node_id).map_or_else(String::new, |(_, name)| name.clone()),
         permissions: provider.catalogue.names(&reached(permissions)),
     });
-    let mine = MyPermissions { pv, permissions: provider.catalogue.names(&reached(everywhere)), places: places.collect() };
+    let mine =
+        MyPermissions { pv, permissions: provider.catalogue.names(&reached(everywhere)), places: places.collect() };
     Ok(Answer::ok(&mine).etag(&tag))
 }
 
@@ -112,7 +115,8 @@ fn tag(ctx: &Ctx, pv: i64, membership_id: Uuid) -> String {
 /// The tier of a permission that a role can hold here; none where there is no such.
 pub fn known_scope(ctx: &Ctx, scope: &str) -> Option<Tier> {
     let services = ctx.platform().registry().services().iter();
-    let open = services.filter(|service| !service.product || ctx.tenant().products.iter().any(|has| has == service.name));
+    let open =
+        services.filter(|service| !service.product || ctx.tenant().products.iter().any(|has| has == service.name));
     let mut permissions = open.flat_map(|service| service.permissions);
     let found = permissions.find(|permission| permission.scope == scope && !is_operators(permission.number));
     found.map(hitaji_core::Permission::tier)

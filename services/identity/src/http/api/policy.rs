@@ -114,7 +114,8 @@ pub async fn update(
 
 fn check(ctx: &Ctx, rights: &Rights, policy: &Policy, force: bool) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    let mut say = |pointer: String, code: &'static str, message: &str| errors.push(FieldError::new(pointer, code, message));
+    let mut say =
+        |pointer: String, code: &'static str, message: &str| errors.push(FieldError::new(pointer, code, message));
     if !["none", "roles", "all"].contains(&policy.mfa.as_str()) {
         say("/mfa".into(), "unknown_value", "Two factors are asked of none, of some roles, or of all.");
     }
@@ -138,7 +139,8 @@ fn check(ctx: &Ctx, rights: &Rights, policy: &Policy, force: bool) -> Vec<FieldE
         }
     }
     for (index, domain) in policy.invitation_domains.iter().enumerate() {
-        let good = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-' || letter == '.';
+        let good =
+            |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-' || letter == '.';
         if !domain.contains('.') || domain.len() > 253 || domain.starts_with('.') || !domain.chars().all(good) {
             say(format!("/invitation_domains/{index}"), "malformed", "Write a domain like example.org.");
         }
@@ -154,7 +156,11 @@ fn check(ctx: &Ctx, rights: &Rights, policy: &Policy, force: bool) -> Vec<FieldE
     }
     let here = ctx.request().client_ip.map_or(Address::Unknown, Address::Known);
     if !force && !policy.lets_in(here) {
-        say("/networks".into(), "locks_out", "You would lock yourself out: your own address is in none of these networks.");
+        say(
+            "/networks".into(),
+            "locks_out",
+            "You would lock yourself out: your own address is in none of these networks.",
+        );
     }
     errors
 }

@@ -87,7 +87,10 @@ fn shipped(ctx: &Ctx) -> Vec<RoleOut> {
                 key: role.key.to_owned(),
                 label: role.label.to_owned(),
                 description: role.description.to_owned(),
-                scopes: names.filter(|scope| provider.catalogue.is_open_to(scope, products)).map(str::to_owned).collect(),
+                scopes: names
+                    .filter(|scope| provider.catalogue.is_open_to(scope, products))
+                    .map(str::to_owned)
+                    .collect(),
                 shipped: true,
                 version: None,
             });
@@ -228,7 +231,8 @@ fn sorted(mut scopes: Vec<String>) -> Vec<String> {
 fn note(ctx: &Ctx, tx: &mut Tx, action: &str, before: Option<&Role>, after: Option<&Role>) {
     let text = |role: &Role| {
         let organisation_id = ctx.tenant().id;
-        json!({"key": role.key, "name": role.name, "scopes": role.scopes, "organisation_id": organisation_id}).to_string()
+        json!({"key": role.key, "name": role.name, "scopes": role.scopes, "organisation_id": organisation_id})
+            .to_string()
     };
     let record_id = before.or(after).map(|role| role.id);
     tx.audit(Audit { action, resource: "identity.role", record_id, before: before.map(text), after: after.map(text) });

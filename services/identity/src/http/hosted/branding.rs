@@ -84,8 +84,10 @@ fn stylesheet(look: &Branding) -> String {
             format!(":root {{ --brand: {colour}; --brand-hover: {colour}; --on-brand: {text}; --bar: {colour}; --on-bar: {text}; --on-bar-soft: {text}; }}")
         })
     };
-    let light = shade(&look.colour_light, "#ffffff").map(|rule| format!("@media (prefers-color-scheme: light) {{ {rule} }}"));
-    let dark = shade(&look.colour_dark, "#000000").map(|rule| format!("@media (prefers-color-scheme: dark) {{ {rule} }}"));
+    let light =
+        shade(&look.colour_light, "#ffffff").map(|rule| format!("@media (prefers-color-scheme: light) {{ {rule} }}"));
+    let dark =
+        shade(&look.colour_dark, "#000000").map(|rule| format!("@media (prefers-color-scheme: dark) {{ {rule} }}"));
     [light, dark].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 

@@ -1,8 +1,8 @@
 //! `/oauth/authorize`: who is it, for which organisation, and then a code for the client.
 use crate::domain::client::GrantType;
+use crate::domain::policy::Verdict;
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
-use crate::domain::policy::Verdict;
 use crate::http::membership;
 use crate::http::mint::{Bearer, Proof};
 use crate::http::policy::{self, Entry};

@@ -52,7 +52,8 @@ pub async fn switch(
     let new = Grant { id: new_id(), organisation_id: Some(belonging.tenant.id.0), ..from.grant.clone() };
     grant::insert(tx, &new, ctx.now()).await?;
     grant::adopt(tx, new.id, from.grant.id).await?;
-    let what = json!({"client_id": new.client_id, "organisation_id": new.organisation_id, "from": from.grant.organisation_id});
+    let what =
+        json!({"client_id": new.client_id, "organisation_id": new.organisation_id, "from": from.grant.organisation_id});
     audit(tx, "switch_organisation", "identity.grant", Some(new.id), what);
     Ok(Arrival { grant: new, belonging })
 }
