@@ -370,7 +370,7 @@ impl<'a> World<'a> {
                 let version = self.owner.get(path).await.ok()["version"].as_i64();
                 let body = match rest {
                     "/policy" => json!({"session_max_minutes": 1000 + serial}),
-                    _ => json!({"display_name": format!("{marker} {serial}")}),
+                    _ => json!({"display_name": format!("The look {serial}")}),
                 };
                 Sample { version, ..Sample::json(path, body) }
             }
