@@ -49,6 +49,8 @@ pub fn read(bytes: &[u8], flaws: &mut Flaws) -> Result<Vec<Row>, Vec<FieldError>
     let whole = |code: &'static str, message: &str| vec![FieldError::new("", code, message)];
     let text = std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
         .map_err(|_| whole("malformed", "Save the sheet as CSV in UTF-8."))?;
+    // The reader counts a line that ends in both as begun one line too early.
+    let text = text.replace("\r\n", "\n");
     let heading = text.lines().next().unwrap_or_default();
     let semicolons = heading.matches(';').count() > heading.matches(',').count();
     let mut reader = ReaderBuilder::new()
