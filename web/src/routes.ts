@@ -19,6 +19,7 @@ export const routes: Route[] = [
   { pattern: '/import', load: screen(() => import('./screens/ImportStart.svelte')) },
   { pattern: '/import/:id', load: screen(() => import('./screens/ImportPreview.svelte')) },
   { pattern: '/people', load: screen(() => import('./screens/People.svelte')) },
+  { pattern: '/people/roles', load: screen(() => import('./screens/Roles.svelte')) },
   { pattern: '/settings', load: screen(() => import('./screens/Settings.svelte')) },
   { pattern: '/settings/usage', load: screen(() => import('./screens/Usage.svelte')) },
   { pattern: '/settings/sign-ins', load: screen(() => import('./screens/SignInHistory.svelte')) },

@@ -311,6 +311,9 @@ impl<'a> World<'a> {
         if let Some(sample) = self.of_platform(operation, serial).await {
             return sample;
         }
+        if let Some(sample) = self.of_organisation(operation, serial).await {
+            return sample;
+        }
         match name.split_once("/v1").map_or("", |(_, rest)| rest) {
             "/invitations/{id}" | "/invitations/{id}/resend" => {
                 let version = (operation.method != http::Method::GET).then_some(1);
@@ -372,6 +375,59 @@ impl<'a> World<'a> {
                 Sample::at(path)
             }
         }
+    }
+
+    /// What identity keeps of an organisation: roles, places, members, rules, look.
+    async fn of_organisation(&self, operation: &Operation, serial: i64) -> Option<Sample> {
+        let (marker, path) = (self.marker, operation.path.as_str());
+        let rest = path.strip_prefix("/identity/v1")?;
+        let role = json!({"name": format!("{marker} role {serial}"), "scopes": ["school.student:read"]});
+        let node = json!({"name": format!("{marker} place {serial}"), "kind": "campus"});
+        let on_a_record = async |made: Value| {
+            let id = made["id"].as_str().expect("an id").to_owned();
+            let version = (operation.method != http::Method::GET).then_some(1);
+            let sample = Sample::at(&path.replace("{id}", &id));
+            let patch = operation.method == http::Method::PATCH;
+            Sample { version, body: if patch { Body::Json(json!({})) } else { Body::None }, ..sample }
+        };
+        let sample = match rest {
+            "/roles" if operation.writes() => Sample::json(path, role),
+            "/nodes" if operation.writes() => Sample::json(path, node),
+            "/nodes" => {
+                self.owner.post(path, &node).await.ok();
+                Sample::at(path)
+            }
+            "/roles/{id}" => on_a_record(self.owner.post("/identity/v1/roles", &role).await.ok())
+                .await
+                .with("name", json!(format!("{marker} other role {serial}"))),
+            "/nodes/{id}" => on_a_record(self.owner.post("/identity/v1/nodes", &node).await.ok())
+                .await
+                .with("name", json!(format!("{marker} other place {serial}"))),
+            "/members/{id}" => on_a_record(self.member(serial).await).await.with("roles", json!(["registrar"])),
+            "/invitations/import" => {
+                let email = format!("{marker}{serial}@sheet.example").to_lowercase();
+                Sample { body: Body::Csv(format!("email,name,roles\n{email},{marker},teacher\n")), ..Sample::at(path) }
+            }
+            "/policy" | "/branding" if operation.writes() => {
+                let version = self.owner.get(path).await.ok()["version"].as_i64();
+                let body = match rest {
+                    "/policy" => json!({"session_max_minutes": 1000 + serial}),
+                    _ => json!({"display_name": format!("The look {serial}")}),
+                };
+                Sample { version, ..Sample::json(path, body) }
+            }
+            _ => return None,
+        };
+        Some(sample)
+    }
+
+    /// Somebody who was invited and came.
+    async fn member(&self, serial: i64) -> Value {
+        let email = format!("{}{serial}@members.example", self.marker).to_lowercase();
+        self.app.join(&self.organisation, "teacher", &format!("{} {serial}", self.marker), &email).await;
+        let members = self.owner.get("/identity/v1/members?limit=200").await.ok();
+        let mut found = members["data"].as_array().into_iter().flatten();
+        found.find(|member| member["email"] == email).cloned().expect("the member")
     }
 
     fn row(&self, serial: i64) -> String {
@@ -468,6 +524,10 @@ impl<'a> World<'a> {
             ("identity.client", "organisation_id"),
             ("identity.api_key", "organisation_id"),
             ("identity.consent", "organisation_id"),
+            ("identity.role", "organisation_id"),
+            ("identity.node", "organisation_id"),
+            ("identity.policy", "organisation_id"),
+            ("identity.branding", "organisation_id"),
             ("directory.tenant", "id"),
             ("tenancy.support_grant", "organisation_id"),
         ] {

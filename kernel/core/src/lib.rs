@@ -16,5 +16,5 @@ pub use error::{ErrorCode, FieldError};
 pub use event::{CloudEvent, Event};
 pub use id::{AccountId, TenantId, new_id};
 pub use money::Money;
-pub use permission::{Permission, PermissionSet, RoleTemplate, is_operators};
+pub use permission::{Permission, PermissionSet, RoleTemplate, Tier, is_operators};
 pub use phone::normal_phone;

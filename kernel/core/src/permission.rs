@@ -11,6 +11,39 @@ pub struct Permission {
     pub description: &'static str,
 }
 
+/// How much care a permission asks of whoever gives it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    Normal,
+    /// Takes data out or away: exports, deletions, approvals.
+    Sensitive,
+    /// Decides who may do what, or over the organisation itself: only owners put it into a role.
+    Restricted,
+}
+
+impl Tier {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Tier::Normal => "normal",
+            Tier::Sensitive => "sensitive",
+            Tier::Restricted => "restricted",
+        }
+    }
+}
+
+impl Permission {
+    /// By the scope's words: what changes identity or tenancy is restricted, whatever it is called.
+    pub fn tier(&self) -> Tier {
+        let (resource, action) = self.scope.split_once(':').unwrap_or((self.scope, ""));
+        match action {
+            "read" => Tier::Normal,
+            _ if resource.starts_with("identity.") || resource.starts_with("tenancy.") => Tier::Restricted,
+            "delete" | "export" | "approve" => Tier::Sensitive,
+            _ => Tier::Normal,
+        }
+    }
+}
+
 /// These numbers are permissions of the people who run the platform. No role of an organisation ever gives one, whatever
 /// its patterns say, and a token with one names no organisation.
 const OPERATOR_NUMBERS: std::ops::RangeInclusive<u16> = 16..=31;
@@ -52,6 +85,15 @@ impl PermissionSet {
         PermissionSet(std::array::from_fn(|word| self.0[word] & other.0[word]))
     }
 
+    pub fn union(&self, other: &PermissionSet) -> PermissionSet {
+        PermissionSet(std::array::from_fn(|word| self.0[word] | other.0[word]))
+    }
+
+    /// Whether everything in it is in `other` too.
+    pub fn is_subset(&self, other: &PermissionSet) -> bool {
+        self.intersection(other) == *self
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0 == [0; WORDS]
     }
@@ -87,6 +129,26 @@ impl fmt::Debug for PermissionSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_decides_over_people_is_restricted() {
+        let tier = |scope| Permission { number: 1, scope, description: "" }.tier();
+        assert_eq!(tier("identity.member:manage"), Tier::Restricted);
+        assert_eq!(tier("tenancy.organisation:write"), Tier::Restricted);
+        assert_eq!(tier("identity.member:read"), Tier::Normal);
+        assert_eq!(tier("school.student:delete"), Tier::Sensitive);
+        assert_eq!(tier("school.student:write"), Tier::Normal);
+    }
+
+    #[test]
+    fn sets_contain_each_other() {
+        let (mut one, mut both) = (PermissionSet::default(), PermissionSet::default());
+        one.insert(64);
+        both.insert(64);
+        both.insert(300);
+        assert!(one.is_subset(&both) && !both.is_subset(&one) && PermissionSet::default().is_subset(&one));
+        assert_eq!(one.union(&both), both);
+    }
 
     #[test]
     fn survives_the_token() {

@@ -11,14 +11,17 @@ mod select;
 
 use hitaji_core::resource::ResourceDef;
 use hitaji_web::{Access, Ctx, Idempotency, Route};
+use uuid::Uuid;
 
 /// Which rows of a resource the caller reaches; one function serves lists, single reads and writes alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     All,
     None,
     /// An SQL condition on the row `r`. `{subject}` stands for the account's id, `{today}` for the business date.
     Where(&'static str),
+    /// The same, with `{nodes}` for places of the organisation.
+    InNodes(&'static str, Vec<Uuid>),
 }
 
 /// A resource with its reach: what a service lists in `resources.rs`.
@@ -26,6 +29,8 @@ pub enum Reach {
 pub struct Declared {
     pub def: &'static ResourceDef,
     pub reach: fn(&Ctx) -> Reach,
+    /// Reading is allowed to whoever may read in one place; `reach` then asks in which.
+    pub by_node: bool,
 }
 
 /// All declared resources of one service; links resolve among them.
@@ -66,6 +71,7 @@ fn resource_routes(catalogue: Catalogue, declared: &'static Declared) -> Vec<Rou
     })
     .summary(format!("Read a {}", def.label_one.to_lowercase()))
     .answers_schema(200, record());
+    let (list, read) = if declared.by_node { (list.by_node(), read.by_node()) } else { (list, read) };
     if def.read_only {
         return vec![list, read];
     }

@@ -1,11 +1,15 @@
 //! What screens need to draw lists and forms: the declared resources that the caller may read.
-use crate::{Catalogue, find};
+use crate::{Catalogue, Declared, find};
 use hitaji_core::resource::{FieldDef, FieldKind, ResourceDef};
-use hitaji_web::{Answer, Ctx, Problem};
+use hitaji_web::{Answer, Ctx, Problem, Reach};
 use serde_json::{Value, json};
 
 pub(crate) fn describe(catalogue: Catalogue, ctx: &Ctx) -> Result<Answer, Problem> {
-    let visible = catalogue.iter().map(|declared| declared.def).filter(|def| ctx.may(def.read_scope));
+    let readable = |declared: &&Declared| {
+        ctx.may(declared.def.read_scope)
+            || (declared.by_node && ctx.reach(declared.def.read_scope) != Reach::Nodes(Vec::new()))
+    };
+    let visible = catalogue.iter().filter(readable).map(|declared| declared.def);
     let data: Vec<Value> = visible.map(|def| resource(catalogue, ctx, def)).collect();
     Ok(Answer::ok(&json!({"data": data, "page": {"limit": data.len(), "next": null}})))
 }

@@ -84,21 +84,26 @@ impl Sql {
             Reach::None => self.push("false"),
             // Relations are between people.
             Reach::Where(_) if ctx.person().is_none() => self.push("false"),
-            Reach::Where(condition) => {
-                self.push("(");
-                let mut rest = condition;
-                while let Some((before, after)) = rest.split_once('{') {
-                    self.push(before);
-                    let (name, tail) = after.split_once('}').unwrap_or((after, ""));
-                    match name {
-                        "subject" => self.bind(Bound::Uuid(Some(ctx.subject().0))),
-                        _ => self.bind(Bound::Date(Some(ctx.business_date()))),
-                    };
-                    rest = tail;
-                }
-                self.push(rest).push(")")
-            }
+            Reach::Where(condition) => self.condition(condition, &[], ctx),
+            Reach::InNodes(condition, nodes) => self.condition(condition, &nodes, ctx),
         }
+    }
+
+    fn condition(&mut self, condition: &'static str, nodes: &[Uuid], ctx: &Ctx) -> &mut Sql {
+        self.push("(");
+        let mut rest = condition;
+        while let Some((before, after)) = rest.split_once('{') {
+            self.push(before);
+            let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+            match name {
+                // A program is nobody's teacher or guardian.
+                "subject" => self.bind(Bound::Uuid(Some(ctx.person().map_or(Uuid::nil(), |person| person.0)))),
+                "nodes" => self.bind(Bound::Uuids(nodes.to_vec())),
+                _ => self.bind(Bound::Date(Some(ctx.business_date()))),
+            };
+            rest = tail;
+        }
+        self.push(rest).push(")")
     }
 }
 

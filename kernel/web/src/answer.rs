@@ -51,6 +51,17 @@ impl Answer {
         self
     }
 
+    /// Adds an `ETag` that is no version; `tag` holds no quotes.
+    pub fn etag(mut self, tag: &str) -> Answer {
+        self.stored.etag = Some(format!("\"{tag}\""));
+        self
+    }
+
+    /// 304: what the caller has is what there is.
+    pub fn not_modified(tag: &str) -> Answer {
+        Answer::json(304, Vec::new()).etag(tag)
+    }
+
     pub fn location(mut self, location: String) -> Answer {
         self.stored.location = Some(location);
         self

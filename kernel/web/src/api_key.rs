@@ -79,6 +79,8 @@ impl Platform {
             act: None,
             jkt: None,
             support: None,
+            nodes: Vec::new(),
+            permission_version: None,
             id: answer.secret_id,
             issued_at: now,
             expires_at: answer.expires_at.min(now + KNOWN_FOR_S),

@@ -8,6 +8,7 @@ use hitaji_db::{Begun, Conn, Databases, Home, IdempotencyKey, Scope, Tenant, Tx}
 use http::{HeaderMap, Method, Uri, header};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
+use uuid::Uuid;
 
 /// What is known of a request before anybody's authority: made once by the outermost layer.
 pub struct Request {
@@ -77,6 +78,14 @@ impl Request {
     }
 }
 
+/// How far a permission reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Organisation,
+    /// Places of the organisation: branches, campuses, departments. None where the permission is not held at all.
+    Nodes(Vec<Uuid>),
+}
+
 /// One organisation, one subject, their permissions: the only way to an organisation's data.
 #[derive(Clone)]
 pub struct Ctx {
@@ -126,6 +135,16 @@ impl Ctx {
 
     pub fn require(&self, scope: &'static str) -> Result<(), Problem> {
         if self.may(scope) { Ok(()) } else { Err(insufficient(scope)) }
+    }
+
+    /// How far a permission of the token reaches. A route that is declared `by_node` must ask.
+    pub fn reach(&self, scope: &str) -> Reach {
+        let Some(number) = self.platform.registry().number(scope) else { return Reach::Nodes(Vec::new()) };
+        if self.verified.permissions.contains(number) {
+            return Reach::Organisation;
+        }
+        let held = self.verified.nodes.iter().filter(|(_, permissions)| permissions.contains(number));
+        Reach::Nodes(held.map(|(id, _)| *id).collect())
     }
 
     pub fn now(&self) -> DateTime<Utc> {

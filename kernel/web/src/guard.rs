@@ -31,6 +31,8 @@ pub(crate) struct Rule {
     pub access: Access,
     /// The number of the scope's permission.
     pub permission: Option<u16>,
+    /// The permission in any one place is enough; the handler asks how far it reaches.
+    pub by_node: bool,
     pub idempotency: Idempotency,
     /// Names of the declared query parameters; none where a specification of its own rules the route.
     pub parameters: Option<Vec<String>>,
@@ -60,6 +62,7 @@ impl Rule {
             home: service.home,
             access: route.access,
             permission,
+            by_node: route.by_node,
             idempotency: route.idempotency,
             parameters: (!route.protocol)
                 .then(|| route.parameters.iter().map(|parameter| parameter.name.clone()).collect()),
@@ -268,6 +271,7 @@ async fn authorise(
     outcome?;
     if let (Access::Scope(scope), Some(number)) = (rule.access, rule.permission)
         && !verified.permissions.contains(number)
+        && !(rule.by_node && verified.has_in_a_node(number))
     {
         return Err(insufficient(scope));
     }

@@ -235,6 +235,8 @@ impl Issuer {
             act: None,
             jkt: claims.get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str).map(str::to_owned),
             support: None,
+            nodes: Vec::new(),
+            permission_version: None,
             expires_at: claims.get("exp").and_then(Value::as_f64).ok_or("no expiry")? as i64,
         })
     }

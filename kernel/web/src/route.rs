@@ -79,6 +79,8 @@ pub struct Route {
     pub way_out: bool,
     /// Asks for a sign-in of the last 15 minutes: what changes who may do what. Operators' writes always do.
     pub recent_sign_in: bool,
+    /// The permission in any one place of the organisation is enough.
+    pub by_node: bool,
     pub(crate) handler: MethodRouter<Platform>,
 }
 
@@ -104,6 +106,7 @@ impl Route {
             deadline: Duration::from_secs(15),
             way_out: method == Method::DELETE,
             recent_sign_in: matches!(access, Access::Operator(scope) if !is_for_looking(scope)),
+            by_node: false,
             handler: on(filter, handler),
             method,
         }
@@ -187,6 +190,13 @@ impl Route {
     /// Asks for a sign-in of the last 15 minutes (RFC 9470).
     pub fn recent_sign_in(mut self) -> Route {
         self.recent_sign_in = true;
+        self
+    }
+
+    /// The permission in any one place of the organisation is enough to call it; what it then shows and changes is
+    /// limited by `Ctx::reach`, which its handler must ask.
+    pub fn by_node(mut self) -> Route {
+        self.by_node = true;
         self
     }
 

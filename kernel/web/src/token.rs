@@ -57,6 +57,13 @@ pub struct Claims {
     /// The membership that the person's rights rest on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mbr_id: Option<Uuid>,
+    /// What the person may do in places of the organisation, beyond `scope`; a right in a place holds below it too, and
+    /// those places stand here by themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub nodes: Vec<NodeClaim>,
+    /// The organisation's permission version: raised by every change of what its people may do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pv: Option<i64>,
     /// Who acts for the subject (RFC 8693 section 4.1).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub act: Option<Actor>,
@@ -66,6 +73,14 @@ pub struct Claims {
     /// The consent of the organisation by which an operator works in it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub support: Option<Uuid>,
+}
+
+/// What somebody may do in one place of the organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeClaim {
+    pub id: Uuid,
+    /// A bit set (base64url).
+    pub perm: String,
 }
 
 /// Who or what a token's subject is.
@@ -120,7 +135,11 @@ pub struct Verified {
     pub session: Option<Uuid>,
     pub client_id: String,
     pub scope: String,
+    /// What holds in the whole organisation.
     pub permissions: PermissionSet,
+    /// What holds in single places of it.
+    pub nodes: Vec<(Uuid, PermissionSet)>,
+    pub permission_version: Option<i64>,
     /// When the person proved who they are; seconds since 1970.
     pub auth_time: Option<i64>,
     pub acr: Option<String>,
@@ -147,6 +166,11 @@ impl Verified {
         denylist.denies(&self.hangs_on, self.issued_at)
     }
 
+    /// Whether it carries the permission for any place at all.
+    pub fn has_in_a_node(&self, number: u16) -> bool {
+        self.nodes.iter().any(|(_, permissions)| permissions.contains(number))
+    }
+
     /// Who stands in audit lines and events: somebody of the organisation, or somebody who runs the platform.
     pub fn actor(&self) -> String {
         match (self.tenant, self.support, self.subject_type) {
@@ -166,6 +190,11 @@ pub(crate) fn token_cache() -> TokenCache {
 
 pub(crate) fn invalid(reason: &str) -> Problem {
     Problem::new(ErrorCode::Unauthenticated, "The access token is not valid. Sign in again.").with("reason", reason)
+}
+
+fn permission_set(perm: &str) -> Result<PermissionSet, Problem> {
+    let bytes = URL_SAFE_NO_PAD.decode(perm).ok();
+    bytes.and_then(|bytes| PermissionSet::from_bytes(&bytes)).ok_or_else(|| invalid("permissions"))
 }
 
 impl Platform {
@@ -212,11 +241,7 @@ impl Platform {
         }
         let claims = self.own_claims(token).await.map_err(invalid)?;
         let permissions = match &claims.perm {
-            Some(perm) => URL_SAFE_NO_PAD
-                .decode(perm)
-                .ok()
-                .and_then(|bytes| PermissionSet::from_bytes(&bytes))
-                .ok_or_else(|| invalid("permissions"))?,
+            Some(perm) => permission_set(perm)?,
             None => {
                 let mut set = PermissionSet::default();
                 claims.scope.split(' ').filter_map(|scope| self.registry().number(scope)).for_each(|n| set.insert(n));
@@ -232,6 +257,12 @@ impl Platform {
             client_id: claims.client_id,
             scope: claims.scope,
             permissions,
+            nodes: claims
+                .nodes
+                .iter()
+                .map(|node| Ok((node.id, permission_set(&node.perm)?)))
+                .collect::<Result<_, Problem>>()?,
+            permission_version: claims.pv,
             auth_time: claims.auth_time,
             acr: claims.acr,
             amr: claims.amr,

@@ -35,6 +35,16 @@ const PERMISSIONS: &[Permission] = &[
         scope: "identity.client:manage",
         description: "Let programs in and make API keys, as far as one's own permissions go",
     },
+    Permission {
+        number: 38,
+        scope: "identity.role:manage",
+        description: "Make and change the organisation's own roles, as far as one's own permissions go",
+    },
+    Permission {
+        number: 39,
+        scope: "identity.organisation:manage",
+        description: "Set the organisation's places, rules of signing in, and look",
+    },
     // Of those for operators, 16 to 31, which all services share.
     Permission {
         number: 21,
@@ -93,6 +103,12 @@ const MIGRATIONS: &[Migration] = &[
         home: Home::Control,
         version: 7,
         sql: include_str!("../migrations/0007_bound_tokens.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 9,
+        sql: include_str!("../migrations/0009_organisations.sql"),
     },
     Migration {
         service: "identity",

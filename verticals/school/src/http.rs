@@ -5,7 +5,7 @@ pub mod class_list;
 pub mod register_sheets;
 pub mod submit_register;
 
-use crate::resources::EVERYONE;
+use crate::resources::places;
 use crate::store::attendance::Viewer;
 use chrono::NaiveDate;
 use hitaji_web::{Ctx, Problem};
@@ -74,8 +74,14 @@ pub fn closed_on(date: NaiveDate, today: NaiveDate, closure: Option<&str>, in_ye
         .then(|| Closed { code: "outside_year", message: "This day is in no academic year of the school.".to_owned() })
 }
 
-pub fn viewer(ctx: &Ctx) -> Viewer {
-    // A program is nobody's teacher or guardian.
-    let account_id = ctx.person().map_or(Uuid::nil(), |person| person.0);
-    Viewer { account_id, everyone: ctx.may(EVERYONE) }
+/// Who asks, for what `scope` lets them do.
+pub fn viewer(ctx: &Ctx, scope: &str) -> Viewer {
+    let places = places(ctx, scope);
+    Viewer {
+        // A program is nobody's teacher or guardian.
+        account_id: ctx.person().map_or(Uuid::nil(), |person| person.0),
+        everyone: places.is_none(),
+        nodes: places.unwrap_or_default(),
+        own: ctx.may(scope),
+    }
 }

@@ -152,6 +152,7 @@ const MIGRATIONS: &[Migration] = &[
     migration(1, include_str!("../migrations/0001_school.sql")),
     migration(2, include_str!("../migrations/0002_sort_indexes.sql")),
     migration(3, include_str!("../migrations/0003_phones.sql")),
+    migration(4, include_str!("../migrations/0004_campus.sql")),
 ];
 
 pub fn service() -> Service {
@@ -192,12 +193,15 @@ fn attendance_routes() -> Vec<Route> {
     };
     vec![
         day(Route::get("/register-sheets", READ, http::register_sheets::list))
+            .by_node()
             .summary("The classes of a day, with their registers")
             .answers_schema(200, Some(Schema::page_of::<http::register_sheets::SheetSummary>())),
         day(Route::get("/register-sheets/{id}", READ, http::register_sheets::read))
+            .by_node()
             .summary("One class with its pupils and marks")
             .answers::<http::register_sheets::Sheet>(200),
         Route::post("/attendance-registers", WRITE, http::submit_register::submit)
+            .by_node()
             .summary("Take or correct a class register")
             .idempotency(Idempotency::Required)
             .body::<http::submit_register::RegisterIn>()

@@ -3,23 +3,23 @@ use chrono::NaiveDate;
 use hitaji_core::resource::Resource as _;
 use hitaji_derive::Resource;
 use hitaji_resource::{Catalogue, Declared, Reach};
-use hitaji_web::Ctx;
+use hitaji_web::{Ctx, Reach as Within};
 use uuid::Uuid;
 
 pub const ALL: Catalogue = &[
-    Declared { def: AcademicYear::DEF, reach: everybody },
-    Declared { def: Term::DEF, reach: everybody },
-    Declared { def: Closure::DEF, reach: everybody },
-    Declared { def: YearGroup::DEF, reach: everybody },
-    Declared { def: Subject::DEF, reach: everybody },
-    Declared { def: Staff::DEF, reach: everybody },
-    Declared { def: Stream::DEF, reach: streams },
-    Declared { def: Student::DEF, reach: students },
-    Declared { def: Household::DEF, reach: households },
-    Declared { def: Guardian::DEF, reach: guardians },
-    Declared { def: GuardianLink::DEF, reach: of_student },
-    Declared { def: Enrolment::DEF, reach: of_student },
-    Declared { def: Leave::DEF, reach: of_student },
+    Declared { def: AcademicYear::DEF, reach: everybody, by_node: false },
+    Declared { def: Term::DEF, reach: everybody, by_node: false },
+    Declared { def: Closure::DEF, reach: everybody, by_node: false },
+    Declared { def: YearGroup::DEF, reach: everybody, by_node: false },
+    Declared { def: Subject::DEF, reach: everybody, by_node: false },
+    Declared { def: Staff::DEF, reach: everybody, by_node: false },
+    Declared { def: Stream::DEF, reach: streams, by_node: true },
+    Declared { def: Student::DEF, reach: students, by_node: true },
+    Declared { def: Household::DEF, reach: households, by_node: false },
+    Declared { def: Guardian::DEF, reach: guardians, by_node: false },
+    Declared { def: GuardianLink::DEF, reach: of_student, by_node: false },
+    Declared { def: Enrolment::DEF, reach: of_student, by_node: false },
+    Declared { def: Leave::DEF, reach: of_student, by_node: false },
 ];
 
 /// The permission to see every pupil and class; without it people see their own class or child.
@@ -34,21 +34,51 @@ fn reach(ctx: &Ctx, own: &'static str) -> Reach {
     if ctx.may(EVERYONE) { Reach::All } else { Reach::Where(own) }
 }
 
+/// Where the permission to see everything holds for somebody who may do `scope`; None for the whole organisation. Who may
+/// do it in places only reaches no more than those.
+pub fn places(ctx: &Ctx, scope: &str) -> Option<Vec<Uuid>> {
+    match (ctx.reach(scope), ctx.reach(EVERYONE)) {
+        (Within::Organisation, Within::Organisation) => None,
+        (Within::Organisation, Within::Nodes(nodes)) | (Within::Nodes(nodes), Within::Organisation) => Some(nodes),
+        (Within::Nodes(mut nodes), Within::Nodes(other)) => {
+            nodes.retain(|node| other.contains(node));
+            Some(nodes)
+        }
+    }
+}
+
+/// `own` holds for who may read in the whole organisation, with `{nodes}` for the places they see everything of;
+/// `placed` for who may read in places only.
+fn reach_in_places(ctx: &Ctx, scope: &str, own: &'static str, placed: &'static str) -> Reach {
+    match places(ctx, scope) {
+        None => Reach::All,
+        Some(nodes) => Reach::InNodes(if ctx.may(scope) { own } else { placed }, nodes),
+    }
+}
+
 fn streams(ctx: &Ctx) -> Reach {
-    reach(
+    reach_in_places(
         ctx,
-        "r.id in (select stream_id from school.class_of_teacher where account_id = {subject})
+        "school.stream:read",
+        "r.node_id = any({nodes})
+         or r.id in (select stream_id from school.class_of_teacher where account_id = {subject})
          or r.id in (select e.stream_id from school.child_of_guardian c join school.enrolment e on e.student_id = c.student_id
                      where c.account_id = {subject} and e.starts_on <= {today} and (e.ends_on is null or e.ends_on > {today}))",
+        "r.node_id = any({nodes})",
     )
 }
 
 fn students(ctx: &Ctx) -> Reach {
-    reach(
+    reach_in_places(
         ctx,
-        "r.id in (select student_id from school.pupil_of_teacher where account_id = {subject}
+        "school.student:read",
+        "r.id in (select e.student_id from school.enrolment e join school.stream s on s.id = e.stream_id
+                  where s.node_id = any({nodes}) and e.starts_on <= {today} and (e.ends_on is null or e.ends_on > {today}))
+         or r.id in (select student_id from school.pupil_of_teacher where account_id = {subject}
                   and starts_on <= {today} and (ends_on is null or ends_on > {today}))
          or r.id in (select student_id from school.child_of_guardian where account_id = {subject})",
+        "r.id in (select e.student_id from school.enrolment e join school.stream s on s.id = e.stream_id
+                  where s.node_id = any({nodes}) and e.starts_on <= {today} and (e.ends_on is null or e.ends_on > {today}))",
     )
 }
 
@@ -244,6 +274,8 @@ pub struct Stream {
     class_teacher: Option<Uuid>,
     #[field(label = "Room", sw = "Chumba", list, max_length = 40)]
     room: Option<String>,
+    #[field(label = "Campus", sw = "Kampasi", help = "The id of one of the organisation's places")]
+    node_id: Option<Uuid>,
     #[field(label = "Places", sw = "Nafasi", min = 1, max = 500)]
     capacity: Option<i32>,
 }

@@ -17,7 +17,7 @@ use hitaji_core::ErrorCode;
 use hitaji_db::secrets::random_token;
 use hitaji_web::{PlatformCtx, Problem};
 use minijinja::{Value, context};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use url::Url;
 
 const FORM_COOKIE: &str = "hitaji_form";
@@ -33,6 +33,8 @@ pub struct Browser {
     /// Binds forms to this browser.
     form_cookie: String,
     cookies: Mutex<Vec<String>>,
+    /// How the organisation that a page is for wants it to look.
+    brand: OnceLock<Value>,
 }
 
 /// Why a page cannot be shown; becomes a page of its own.
@@ -92,7 +94,7 @@ impl<S: Sync> FromRequestParts<S> for Browser {
                 value
             }
         };
-        Ok(Browser { ctx, provider, locale, form_cookie, cookies: Mutex::new(cookies) })
+        Ok(Browser { ctx, provider, locale, form_cookie, cookies: Mutex::new(cookies), brand: OnceLock::new() })
     }
 }
 
@@ -152,6 +154,11 @@ impl Browser {
         Ok(())
     }
 
+    /// Pages of this answer look as an organisation wants them; the first one counts.
+    pub fn dress(&self, brand: Value) {
+        let _ = self.brand.set(brand);
+    }
+
     pub fn text(&self, key: &str) -> &'static str {
         pages::text(self.locale, key)
     }
@@ -172,6 +179,7 @@ impl Browser {
             form_token => link::form_token(&self.provider.master, &self.form_cookie),
             stylesheet => pages::stylesheet_path(),
             languages => languages,
+            brand => self.brand.get(),
             ..values
         };
         let html = self.provider.pages.render(template, frame).map_err(Problem::internal)?;

@@ -18,7 +18,15 @@ pub struct Belonging {
     pub roles: Vec<String>,
     /// What the roles allow in the whole organisation.
     pub permissions: PermissionSet,
+    /// What the person may do in places beyond that, those below included; at most `PLACES_MAX`.
+    pub nodes: Vec<(Uuid, PermissionSet)>,
+    /// Everything they are in some place.
+    pub placed_roles: Vec<String>,
+    pub permission_version: i64,
 }
+
+/// Places that one person may be something in, those below included: as many as their tokens can carry.
+pub const PLACES_MAX: usize = 16;
 
 /// A person who becomes a member.
 pub struct Joining<'a> {
@@ -74,8 +82,35 @@ pub async fn at(
 }
 
 fn belonging(ctx: &PlatformCtx, tenant: Arc<Tenant>, membership: Membership) -> Belonging {
-    let permissions = ctx.parts().get::<Provider>().role_permissions(&membership.roles);
-    Belonging { tenant, membership_id: membership.id, roles: membership.roles, permissions }
+    let provider = ctx.parts().get::<Provider>();
+    let permissions = provider.role_permissions(&membership.roles, &membership.own_roles);
+    Belonging {
+        tenant,
+        membership_id: membership.id,
+        permissions,
+        nodes: provider.node_permissions(&membership, &permissions),
+        placed_roles: membership.placed.iter().map(|placed| placed.role.clone()).collect(),
+        roles: membership.roles,
+        permission_version: membership.permission_version,
+    }
+}
+
+impl Provider {
+    /// What a member may do in each place beyond what they may do everywhere. A place too many is left out: rights are
+    /// lost then, never won.
+    pub fn node_permissions(&self, membership: &Membership, everywhere: &PermissionSet) -> Vec<(Uuid, PermissionSet)> {
+        let mut nodes: Vec<(Uuid, PermissionSet)> = Vec::new();
+        for placed in membership.placed.iter() {
+            let given = self.role_permissions([&placed.role], &membership.own_roles);
+            match nodes.iter_mut().find(|(id, _)| *id == placed.node) {
+                Some((_, held)) => *held = held.union(&given),
+                None => nodes.push((placed.node, given)),
+            }
+        }
+        nodes.retain(|(_, given)| !given.is_subset(everywhere));
+        nodes.truncate(PLACES_MAX);
+        nodes
+    }
 }
 
 /// The one that a slug or id names.

@@ -10,9 +10,9 @@ use crate::store::session::Session;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use hitaji_core::new_id;
+use hitaji_core::{PermissionSet, new_id};
 use hitaji_db::secrets::sha256;
-use hitaji_web::{Actor, Claims, Confirmation, TOKEN_AUDIENCE};
+use hitaji_web::{Actor, Claims, Confirmation, NodeClaim, TOKEN_AUDIENCE};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -85,12 +85,24 @@ impl<'a> Identity<'a> {
 
 impl Provider {
     pub fn granted(&self, bearer: &Bearer<'_>) -> Granted {
+        self.granted_of(bearer, bearer.standing.permissions(self))
+    }
+
+    fn granted_of(&self, bearer: &Bearer<'_>, roles: PermissionSet) -> Granted {
         self.catalogue.grant(&Asked {
             requested: bearer.scope,
             client: bearer.client,
-            roles: bearer.standing.permissions(self),
+            roles,
             products: bearer.standing.tenant().map_or(&[], |tenant| &tenant.products),
         })
+    }
+
+    /// What the person gets in single places, as far as asked, client and products allow there too.
+    fn node_claims(&self, bearer: &Bearer<'_>) -> Vec<NodeClaim> {
+        let places =
+            bearer.standing.nodes().iter().map(|(id, roles)| (*id, self.granted_of(bearer, *roles).permissions));
+        let claim = |(id, set): (Uuid, PermissionSet)| NodeClaim { id, perm: URL_SAFE_NO_PAD.encode(set.to_bytes()) };
+        places.filter(|(_, permissions)| !permissions.is_empty()).map(claim).collect()
     }
 
     /// RFC 9068.
@@ -129,6 +141,8 @@ impl Provider {
             acr: bearer.proof.as_ref().map(|proof| level_of(&proof.amr).to_owned()),
             amr: bearer.proof.as_ref().map(|proof| proof.amr.clone()).unwrap_or_default(),
             mbr_id: bearer.standing.membership_id(),
+            nodes: self.node_claims(bearer),
+            pv: bearer.standing.permission_version(),
             act: bearer.act.clone(),
             cnf: bearer.jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
             support: support.map(|support| support.grant_id),

@@ -1,6 +1,7 @@
 //! What identity keeps for the life of a process.
 use crate::config::Settings;
 use crate::domain::client::Client;
+use crate::domain::role::OwnRole;
 use crate::domain::scope::{Catalogue, Known};
 use crate::events::{Mailer, Texts};
 use crate::http::keys::Keys;
@@ -9,7 +10,7 @@ use crate::http::throttle::Throttle;
 use crate::pages::Pages;
 use crate::store::client;
 use hitaji_bus::Parts;
-use hitaji_core::{PermissionSet, TenantId};
+use hitaji_core::{PermissionSet, TenantId, is_operators};
 use hitaji_db::secrets::MasterKey;
 use hitaji_db::{Databases, DbError};
 use hitaji_web::{Registry, Setup};
@@ -96,16 +97,22 @@ impl Provider {
         Ok(self.databases.describe(TenantId(organisation)).await?.neutralised)
     }
 
-    /// What several roles together allow.
-    pub fn role_permissions(&self, roles: &[String]) -> PermissionSet {
-        let sets: Vec<_> = roles.iter().map(|role| self.registry.role_permissions(role)).collect();
-        let mut all = PermissionSet::default();
-        for (_, number) in self.registry.scopes() {
-            if sets.iter().any(|set| set.contains(number)) {
-                all.insert(number);
-            }
-        }
-        all
+    /// What several roles together allow. `own` are roles that the organisation made itself; they come before a role that
+    /// a product ships under the same key.
+    pub fn role_permissions<'a>(&self, roles: impl IntoIterator<Item = &'a String>, own: &[OwnRole]) -> PermissionSet {
+        let one = |role: &String| match own.iter().find(|known| known.key == *role) {
+            Some(own) => self.numbers(&own.scopes),
+            None => self.registry.role_permissions(role),
+        };
+        roles.into_iter().fold(PermissionSet::default(), |all, role| all.union(&one(role)))
+    }
+
+    /// The permissions with these names; never one of the people who run the platform.
+    pub fn numbers(&self, scopes: &[String]) -> PermissionSet {
+        let mut set = PermissionSet::default();
+        let known = scopes.iter().filter_map(|scope| self.registry.number(scope));
+        known.filter(|number| !is_operators(*number)).for_each(|number| set.insert(number));
+        set
     }
 
     /// Products that an organisation can have, with what they are.

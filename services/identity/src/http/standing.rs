@@ -71,6 +71,22 @@ impl Standing {
         }
     }
 
+    /// What it allows in single places beyond `permissions`.
+    pub fn nodes(&self) -> &[(Uuid, PermissionSet)] {
+        match self {
+            Standing::Member(belonging) => &belonging.nodes,
+            _ => &[],
+        }
+    }
+
+    /// The organisation's permission version that it was read at.
+    pub fn permission_version(&self) -> Option<i64> {
+        match self {
+            Standing::Member(belonging) => Some(belonging.permission_version),
+            _ => None,
+        }
+    }
+
     /// What kind of subject the tokens name.
     pub fn kind(&self) -> SubjectType {
         match self {

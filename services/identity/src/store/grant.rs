@@ -38,6 +38,7 @@ pub struct Code {
 
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct RefreshToken {
+    pub issued_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub consumed_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
@@ -48,8 +49,9 @@ pub struct RefreshToken {
 pub async fn insert(conn: &mut PgConnection, grant: &Grant, at: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query(
         "insert into identity.token_grant
-         (id, client_id, account_id, organisation_id, session_id, offline, scope, auth_time, created_at, expires_at, amr)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         (id, client_id, account_id, organisation_id, session_id, offline, scope, auth_time, created_at, expires_at, amr,
+          dpop_jkt)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(grant.id)
     .bind(&grant.client_id)
@@ -62,6 +64,7 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, at: DateTime<Utc>) -
     .bind(at)
     .bind(grant.expires_at)
     .bind(&grant.amr)
+    .bind(&grant.dpop_jkt)
     .execute(conn)
     .await?;
     Ok(())
@@ -79,17 +82,33 @@ pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<Grant>, Db
     .await?)
 }
 
-/// Ends a family. True when it was alive.
+/// Ends a family, with what its person got in other organisations by it. True when it was alive.
 pub async fn revoke(conn: &mut PgConnection, id: Uuid, reason: &str, now: DateTime<Utc>) -> Result<bool, DbError> {
     let updated = sqlx::query(
-        "update identity.token_grant set revoked_at = $2, revoked_for = $3 where id = $1 and revoked_at is null",
+        "update identity.token_grant set revoked_at = $2, revoked_for = $3
+         where revoked_at is null and (id = $1 or root_id = $1
+             or root_id = (select root_id from identity.token_grant where id = $1)
+             or id = (select root_id from identity.token_grant where id = $1))",
     )
     .bind(id)
     .bind(now)
     .bind(reason)
     .execute(conn)
     .await?;
-    Ok(updated.rows_affected() == 1)
+    Ok(updated.rows_affected() > 0)
+}
+
+/// Makes a new grant part of the family of `from`.
+pub async fn adopt(conn: &mut PgConnection, id: Uuid, from: Uuid) -> Result<(), DbError> {
+    sqlx::query(
+        "update identity.token_grant set root_id = (select coalesce(root_id, id) from identity.token_grant where id = $2)
+         where id = $1",
+    )
+    .bind(id)
+    .bind(from)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 pub async fn insert_code(conn: &mut PgConnection, hash: &[u8; 32], code: &Code) -> Result<(), DbError> {
@@ -166,7 +185,7 @@ pub async fn grant_of_refresh(conn: &mut PgConnection, hash: &[u8; 32]) -> Resul
 /// The token with what became of its successor; its grant is locked.
 pub async fn refresh(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<RefreshToken>, DbError> {
     Ok(sqlx::query_as(
-        "select t.expires_at, t.consumed_at, t.revoked_at, t.successor_hash,
+        "select t.issued_at, t.expires_at, t.consumed_at, t.revoked_at, t.successor_hash,
                 next.consumed_at is not null or next.revoked_at is not null as successor_used
          from identity.refresh_token t left join identity.refresh_token next on next.hash = t.successor_hash
          where t.hash = $1",

@@ -155,3 +155,21 @@ pub async fn accept(
     .await?;
     Ok(updated.rows_affected() == 1)
 }
+
+/// Which of these addresses, in lower case, have an open invitation.
+pub async fn pending_among(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    emails: &[String],
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, DbError> {
+    Ok(sqlx::query_scalar(
+        "select lower(email) from identity.invitation
+         where organisation_id = $1 and state = 'pending' and expires_at > $3 and lower(email) = any ($2)",
+    )
+    .bind(organisation_id)
+    .bind(emails)
+    .bind(now)
+    .fetch_all(conn)
+    .await?)
+}

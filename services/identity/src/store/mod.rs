@@ -1,6 +1,7 @@
 //! SQL of identity, on the control database.
 pub mod account;
 pub mod api_key;
+pub mod branding;
 pub mod client;
 pub mod consent;
 pub mod device;
@@ -9,13 +10,18 @@ pub mod event;
 pub mod grant;
 pub mod invitation;
 pub mod logout_notice;
+pub mod member;
+pub mod node;
 pub mod one_time_code;
 pub mod operator;
 pub mod organisation;
 pub mod own_client;
+pub mod policy;
 pub mod pushed;
 pub mod registration;
 pub mod reset;
+pub mod rights;
+pub mod role;
 pub mod session;
 pub mod sign_out;
 pub mod signing_key;

@@ -1,4 +1,6 @@
 //! Organisations as far as identity knows them, and who belongs to them.
+use crate::domain::role::OwnRole;
+use crate::store::rights::Placed;
 use chrono::{DateTime, Utc};
 use hitaji_contracts::tenancy::CreateOrganisation;
 use hitaji_db::DbError;
@@ -11,9 +13,34 @@ use uuid::Uuid;
 pub struct Membership {
     pub id: Uuid,
     pub organisation_id: Uuid,
+    /// In the whole organisation.
     pub roles: Vec<String>,
     /// Tenancy has confirmed the organisation.
     pub ready: bool,
+    pub permission_version: i64,
+    /// Those of the roles that the organisation made itself.
+    pub own_roles: Json<Vec<OwnRole>>,
+    /// In places, those below included.
+    pub placed: Json<Vec<Placed>>,
+}
+
+/// A membership with all that its rights come from; the condition follows.
+macro_rules! membership {
+    ($condition:literal) => {
+        concat!(
+            "select m.id, m.organisation_id, m.roles, o.ready_at is not null as ready, o.permission_version,
+                coalesce((select json_agg(json_build_object('key', r.key, 'scopes', r.scopes)) from identity.role r
+                    where r.organisation_id = m.organisation_id and r.archived_at is null and (r.key = any (m.roles)
+                        or r.key in (select a.role from identity.assignment a where a.membership_id = m.id))), '[]') as own_roles,
+                coalesce((with recursive covered as (
+                    select a.node_id, a.role from identity.assignment a
+                    join identity.node n on n.id = a.node_id and n.archived_at is null where a.membership_id = m.id
+                    union select n.id, c.role from covered c join identity.node n on n.parent_id = c.node_id and n.archived_at is null)
+                    select json_agg(json_build_object('node', node_id, 'role', role) order by node_id) from covered), '[]') as placed
+             from identity.membership m join identity.organisation o on o.id = m.organisation_id ",
+            $condition
+        )
+    };
 }
 
 /// A member, as lists show them.
@@ -26,6 +53,7 @@ pub struct Member {
     pub phone: Option<String>,
     pub roles: Vec<String>,
     pub joined_at: DateTime<Utc>,
+    pub version: i64,
 }
 
 /// Records the wish for an organisation. The same id again keeps the first wish; false then.
@@ -156,14 +184,10 @@ pub async fn people_with_role(
 
 /// A person's organisations, oldest first, at most 100.
 pub async fn memberships(conn: &mut PgConnection, account_id: Uuid) -> Result<Vec<Membership>, DbError> {
-    Ok(sqlx::query_as(
-        "select m.id, m.organisation_id, m.roles, o.ready_at is not null as ready
-         from identity.membership m join identity.organisation o on o.id = m.organisation_id
-         where m.account_id = $1 and m.ended_at is null order by m.id limit 100",
-    )
-    .bind(account_id)
-    .fetch_all(conn)
-    .await?)
+    Ok(sqlx::query_as(membership!("where m.account_id = $1 and m.ended_at is null order by m.id limit 100"))
+        .bind(account_id)
+        .fetch_all(conn)
+        .await?)
 }
 
 /// A current member's place.
@@ -172,15 +196,11 @@ pub async fn membership(
     organisation_id: Uuid,
     account_id: Uuid,
 ) -> Result<Option<Membership>, DbError> {
-    Ok(sqlx::query_as(
-        "select m.id, m.organisation_id, m.roles, o.ready_at is not null as ready
-         from identity.membership m join identity.organisation o on o.id = m.organisation_id
-         where m.organisation_id = $1 and m.account_id = $2 and m.ended_at is null",
-    )
-    .bind(organisation_id)
-    .bind(account_id)
-    .fetch_optional(conn)
-    .await?)
+    Ok(sqlx::query_as(membership!("where m.organisation_id = $1 and m.account_id = $2 and m.ended_at is null"))
+        .bind(organisation_id)
+        .bind(account_id)
+        .fetch_optional(conn)
+        .await?)
 }
 
 /// The roles of a current member.
@@ -218,7 +238,7 @@ pub async fn members(
     limit: i64,
 ) -> Result<Vec<Member>, DbError> {
     Ok(sqlx::query_as(
-        "select m.id, m.account_id, a.name, a.email, a.phone, m.roles, m.joined_at
+        "select m.id, m.account_id, a.name, a.email, a.phone, m.roles, m.joined_at, m.version
          from identity.membership m join identity.account a on a.id = m.account_id
          where m.organisation_id = $1 and m.ended_at is null and m.id > $2 order by m.id limit $3",
     )
@@ -231,6 +251,7 @@ pub async fn members(
 
 /// Ends what an erased organisation had: its members' places, invitations and grants go, its name is blanked.
 pub async fn forget(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<(), DbError> {
+    sqlx::query("delete from identity.assignment where organisation_id = $1").bind(id).execute(&mut *conn).await?;
     sqlx::query(
         "with left_session as (update identity.session set organisation_id = null where organisation_id = $1),
               ended as (update identity.token_grant set revoked_at = coalesce(revoked_at, $2), revoked_for = 'erased' where organisation_id = $1),
@@ -238,7 +259,11 @@ pub async fn forget(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Res
               uninvited as (delete from identity.invitation where organisation_id = $1),
               without_programs as (delete from identity.client where organisation_id = $1),
               without_keys as (delete from identity.api_key where organisation_id = $1),
-              withdrawn as (delete from identity.consent where organisation_id = $1)
+              withdrawn as (delete from identity.consent where organisation_id = $1),
+              unruled as (delete from identity.policy where organisation_id = $1),
+              undressed as (delete from identity.branding where organisation_id = $1),
+              no_roles as (delete from identity.role where organisation_id = $1),
+              unplaced as (delete from identity.node where organisation_id = $1)
          update identity.organisation set name = 'Erased', wish = json_build_object('id', id, 'name', 'Erased', 'country', 'XX',
             'currency', 'XXX', 'time_zone', 'UTC', 'products', json_build_array()) where id = $1",
     )
@@ -247,4 +272,20 @@ pub async fn forget(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Res
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Which of these addresses, in lower case, belong to current members.
+pub async fn members_among(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    emails: &[String],
+) -> Result<Vec<String>, DbError> {
+    Ok(sqlx::query_scalar(
+        "select lower(a.email) from identity.membership m join identity.account a on a.id = m.account_id
+         where m.organisation_id = $1 and m.ended_at is null and lower(a.email) = any ($2)",
+    )
+    .bind(organisation_id)
+    .bind(emails)
+    .fetch_all(conn)
+    .await?)
 }

@@ -66,7 +66,7 @@ pub async fn read(
     ctx.require(EVERYONE)?;
     let roll_call = params.roll_call.as_str();
     let mut conn = ctx.read().await?;
-    let classes = store::classes(&mut conn, date, roll_call, viewer(&ctx)).await?;
+    let classes = store::classes(&mut conn, date, roll_call, viewer(&ctx, "school.attendance:read")).await?;
     let away = store::away(&mut conn, date, roll_call).await?;
     let trend = store::trend(&mut conn, date, roll_call).await?;
     let (closure, in_year) = store::closed(&mut conn, date).await?;

@@ -52,7 +52,7 @@ pub async fn list(ctx: Ctx, Params(params): Params<MarkParams>) -> Result<Answer
     let query =
         MarkQuery { student_id: params.student, from: params.from, before: params.before, after, limit: limit + 1 };
     let mut conn = ctx.read().await?;
-    let mut rows = store::marks(&mut conn, viewer(&ctx), ctx.business_date(), &query).await?;
+    let mut rows = store::marks(&mut conn, viewer(&ctx, "school.attendance:read"), ctx.business_date(), &query).await?;
     conn.release();
     let more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);

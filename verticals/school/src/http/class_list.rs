@@ -2,7 +2,7 @@
 use crate::domain::class_list::{self as domain, Row, Values};
 use crate::store::class_list::{self as store, ImportRow, KnownPupil, NewRow, StoredRow};
 use crate::store::class_list_apply;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use hitaji_core::{ErrorCode, FieldError, new_id};
 use hitaji_db::Audit;
 use hitaji_web::{Answer, Body, Ctx, Id, Params, Problem, Segments, Upload, page_limit};

@@ -45,7 +45,9 @@ pub struct Sheet {
 pub async fn list(ctx: Ctx, Params(params): Params<DayParams>) -> Result<Answer, Problem> {
     let date = params.date.unwrap_or_else(|| ctx.business_date());
     let mut conn = ctx.read().await?;
-    let rows = attendance_day::classes(&mut conn, date, params.roll_call.as_str(), viewer(&ctx)).await?;
+    let rows =
+        attendance_day::classes(&mut conn, date, params.roll_call.as_str(), viewer(&ctx, "school.attendance:read"))
+            .await?;
     conn.release();
     let sheets: Vec<SheetSummary> = rows
         .into_iter()
@@ -67,7 +69,9 @@ pub async fn read(ctx: Ctx, Id(stream_id): Id, Params(params): Params<DayParams>
     let date = params.date.unwrap_or_else(|| ctx.business_date());
     let roll = RollCall { stream_id, date, name: params.roll_call.as_str() };
     let mut conn = ctx.read().await?;
-    let day = store::class_day(&mut conn, roll, viewer(&ctx)).await?.ok_or_else(Problem::not_found)?;
+    let day = store::class_day(&mut conn, roll, viewer(&ctx, "school.attendance:read"))
+        .await?
+        .ok_or_else(Problem::not_found)?;
     let sheet = sheet(&ctx, &mut conn, roll, &day).await?;
     conn.release();
     Ok(Answer::ok(&sheet).version(sheet.version))

@@ -53,7 +53,9 @@ pub struct RegisterOut {
 pub async fn submit(ctx: Ctx, Body(body): Body<RegisterIn>) -> Result<Answer, Problem> {
     let roll = RollCall { stream_id: body.stream_id, date: body.date, name: body.roll_call.as_str() };
     let mut tx = ctx.tx().await?;
-    let day = store::class_day(&mut tx, roll, viewer(&ctx)).await?.ok_or_else(Problem::not_found)?;
+    let day = store::class_day(&mut tx, roll, viewer(&ctx, "school.attendance:write"))
+        .await?
+        .ok_or_else(Problem::not_found)?;
     if let Some(closed) = closed_on(body.date, ctx.business_date(), day.closure.as_deref(), day.in_year) {
         return Err(closed.refuse());
     }

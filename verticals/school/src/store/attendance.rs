@@ -15,11 +15,16 @@ pub struct RollCall<'a> {
     pub name: &'a str,
 }
 
-/// Who asks: their account, and whether they may see every class.
-#[derive(Clone, Copy, Debug)]
+/// Who asks, and which classes they reach.
+#[derive(Clone, Debug)]
 pub struct Viewer {
     pub account_id: Uuid,
+    /// Every class.
     pub everyone: bool,
+    /// Every class of these places.
+    pub nodes: Vec<Uuid>,
+    /// Their own ones.
+    pub own: bool,
 }
 
 /// What must be known of a class on a day before its register is shown or taken.
@@ -70,12 +75,15 @@ pub async fn class_day(
              (select member.name from school.member where account_id = $3) as viewer_name
          from school.stream
          where stream.id = $1
-           and ($4 or exists (select from school.class_of_teacher own where own.stream_id = $1 and own.account_id = $3))",
+           and ($4 or stream.node_id = any ($5)
+               or $6 and exists (select from school.class_of_teacher own where own.stream_id = $1 and own.account_id = $3))",
     )
     .bind(roll.stream_id)
     .bind(roll.date)
     .bind(viewer.account_id)
     .bind(viewer.everyone)
+    .bind(&viewer.nodes)
+    .bind(viewer.own)
     .fetch_optional(conn)
     .await?)
 }

@@ -56,13 +56,16 @@ pub async fn classes(
          left join school.attendance_register register
              on register.stream_id = stream.id and register.date = $1 and register.roll_call = $2
          left join school.member on member.account_id = register.taken_by
-         where $3 or stream.id in (select own.stream_id from school.class_of_teacher own where own.account_id = $4)
+         where $3 or stream.node_id = any ($5)
+            or $6 and stream.id in (select own.stream_id from school.class_of_teacher own where own.account_id = $4)
          order by year_group.position, stream.name, stream.id",
     )
     .bind(date)
     .bind(roll_call)
     .bind(viewer.everyone)
     .bind(viewer.account_id)
+    .bind(&viewer.nodes)
+    .bind(viewer.own)
     .fetch_all(conn)
     .await?)
 }

@@ -1,10 +1,11 @@
 //! `/identity/v1/invitations`: asking people into the organisation, again, or not any more.
 use crate::domain::account::{locale_of, normalise_email, normalise_name};
+use crate::domain::policy::Policy;
 use crate::http::api::members::PageParams;
 use crate::http::membership::plan_full;
-use crate::http::provider::Provider;
+use crate::http::rights::Rights;
 use crate::store::invitation::{self, Invitation};
-use crate::store::{account, organisation};
+use crate::store::{account, organisation, policy};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use hitaji_contracts::identity::InvitationSent;
 use hitaji_core::{ErrorCode, FieldError, new_id};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-const LIFETIME: TimeDelta = TimeDelta::days(7);
+pub const LIFETIME: TimeDelta = TimeDelta::days(7);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -63,14 +64,14 @@ pub async fn read(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
 }
 
 pub async fn create(ctx: Ctx, Body(asked): Body<NewInvitation>) -> Result<Answer, Problem> {
-    let (email, name) = check(&ctx, &asked)?;
-    may_send(&ctx).await?;
+    may_send(&ctx, 1).await?;
     let (now, organisation_id) = (ctx.now(), ctx.tenant().id.0);
     let mut tx = ctx.tx().await?;
+    let (email, name) = check(&ctx, &mut tx, &asked).await?;
     if organisation::has_member(&mut tx, organisation_id, &email).await? {
         return Err(Problem::new(ErrorCode::Conflict, "This person is a member already."));
     }
-    room(&ctx, &mut tx).await?;
+    room(&ctx, &mut tx, 1).await?;
     let inviter = account::find(&mut tx, ctx.subject().0).await?.ok_or_else(Problem::not_found)?;
     invitation::expire(&mut tx, organisation_id, &email, now).await?;
     let new = Invitation {
@@ -103,11 +104,14 @@ pub async fn resend(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
     let (now, if_match) = (ctx.now(), ctx.request().if_match()?);
     let mut tx = ctx.tx().await?;
     let found = find(&ctx, &mut tx, id, if_match).await?;
-    may_give(&ctx, &found.roles)?;
-    if found.state == "expired" || found.expires_at <= now {
-        room(&ctx, &mut tx).await?;
+    let errors = Rights::of(&ctx, &mut tx).await?.check_roles(&found.roles, "/roles");
+    if !errors.is_empty() {
+        return Err(Problem::validation(errors));
     }
-    may_send(&ctx).await?;
+    if found.state == "expired" || found.expires_at <= now {
+        room(&ctx, &mut tx, 1).await?;
+    }
+    may_send(&ctx, 1).await?;
     let Some(renewed) = invitation::resend(&mut tx, found.id, now, (now + LIFETIME).trunc_subsecs(6)).await? else {
         return Err(Problem::new(
             ErrorCode::Conflict,
@@ -136,21 +140,21 @@ pub async fn revoke(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
     ctx.commit(tx, Answer::no_content()).await
 }
 
-/// The plan has room for one more person, those invited counted; takes that room.
-async fn room(ctx: &Ctx, tx: &mut Tx) -> Result<(), Problem> {
+/// The plan has room for so many more people, those invited counted; takes that room.
+pub async fn room(ctx: &Ctx, tx: &mut Tx, more: i64) -> Result<(), Problem> {
     let plan = &ctx.tenant().plan;
     let (members, invited) = organisation::count_people(tx, ctx.tenant().id.0, ctx.now()).await?;
-    if members + invited >= plan.users {
+    if members + invited + more > plan.users {
         return Err(plan_full(plan));
     }
-    Ok(ctx.platform().databases().set_users(tx, ctx.tenant().id, members + invited + 1).await?)
+    Ok(ctx.platform().databases().set_users(tx, ctx.tenant().id, members + invited + more).await?)
 }
 
-/// The plan has a message left this month. Mail on its way is not counted yet, so a burst may pass by a few.
-async fn may_send(ctx: &Ctx) -> Result<(), Problem> {
+/// The plan has so many messages left this month. Mail on its way is not counted yet, so a burst may pass by a few.
+pub async fn may_send(ctx: &Ctx, more: i64) -> Result<(), Problem> {
     let plan = &ctx.tenant().plan;
     let (_, stands) = ctx.platform().databases().account(ctx.tenant()).await?;
-    let left = stands.standing.messages < plan.messages_per_month;
+    let left = stands.standing.messages + more <= plan.messages_per_month;
     if left { Ok(()) } else { Err(plan_limit(Quota::Messages, plan)) }
 }
 
@@ -162,7 +166,7 @@ async fn find(ctx: &Ctx, tx: &mut Tx, id: Uuid, if_match: Option<i64>) -> Result
     Ok(found)
 }
 
-fn send(ctx: &Ctx, tx: &mut Tx, invitation: &Invitation, action: &str) {
+pub fn send(ctx: &Ctx, tx: &mut Tx, invitation: &Invitation, action: &str) {
     tx.emit(invitation.id, &InvitationSent { tenant_id: ctx.tenant().id, invitation_id: invitation.id });
     let (email, name) = (&invitation.email, &invitation.name);
     // The organisation's id is what an erasure finds the line by.
@@ -176,7 +180,7 @@ fn send(ctx: &Ctx, tx: &mut Tx, invitation: &Invitation, action: &str) {
     });
 }
 
-fn check(ctx: &Ctx, asked: &NewInvitation) -> Result<(String, String), Problem> {
+async fn check(ctx: &Ctx, tx: &mut Tx, asked: &NewInvitation) -> Result<(String, String), Problem> {
     let mut errors = Vec::new();
     let (email, name) = (normalise_email(&asked.email), normalise_name(&asked.name));
     if email.is_none() {
@@ -185,45 +189,22 @@ fn check(ctx: &Ctx, asked: &NewInvitation) -> Result<(String, String), Problem> 
     if name.is_none() {
         errors.push(FieldError::new("/name", "required", "Write the person's name."));
     }
-    let registry = ctx.platform().registry();
-    if asked.roles.is_empty() || asked.roles.len() > 16 {
+    if asked.roles.is_empty() {
         errors.push(FieldError::new("/roles", "required", "Choose at least one role."));
     }
-    for (index, role) in asked.roles.iter().enumerate() {
-        if !registry.roles().any(|known| known.key == role) {
-            errors.push(FieldError::new(format!("/roles/{index}"), "unknown_value", "There is no such role."));
-        } else if asked.roles[..index].contains(role) {
-            errors.push(FieldError::new(format!("/roles/{index}"), "repeated", "This role is named twice."));
-        }
+    let rules = policy::find(tx, ctx.tenant().id.0).await?;
+    if email.as_ref().is_some_and(|email| !rules.may_invite(email)) {
+        errors.push(FieldError::new("/email", "domain_not_allowed", domains_text(&rules)));
     }
+    errors.extend(Rights::of(ctx, tx).await?.check_roles(&asked.roles, "/roles"));
     match (email, name) {
-        (Some(email), Some(name)) if errors.is_empty() => {
-            may_give(ctx, &asked.roles)?;
-            Ok((email, name))
-        }
+        (Some(email), Some(name)) if errors.is_empty() => Ok((email, name)),
         _ => Err(Problem::validation(errors)),
     }
 }
 
-/// Nobody gives what they do not have: every permission of the roles must be in the inviter's hands.
-fn may_give(ctx: &Ctx, roles: &[String]) -> Result<(), Problem> {
-    let provider = ctx.parts().get::<Provider>();
-    let given = provider.role_permissions(roles);
-    let products = &ctx.tenant().products;
-    // A permission of a product that the organisation lacks is in no token, and worth nothing.
-    let lacking = ctx.platform().registry().scopes().any(|(scope, number)| {
-        given.contains(number)
-            && !ctx.token().permissions.contains(number)
-            && provider.catalogue.is_open_to(scope, products)
-    });
-    if lacking {
-        return Err(Problem::field(
-            "/roles",
-            "beyond_own",
-            "You can only give roles whose permissions you have yourself.",
-        ));
-    }
-    Ok(())
+pub fn domains_text(rules: &Policy) -> String {
+    format!("Your organisation invites addresses of these domains only: {}.", rules.invitation_domains.join(", "))
 }
 
 fn out(invitation: Invitation, now: DateTime<Utc>) -> InvitationOut {

@@ -2,13 +2,19 @@
 pub mod adoptions;
 pub mod api_keys;
 pub mod applications;
+pub mod branding;
 pub mod client_form;
 pub mod clients;
+pub mod invitation_import;
 pub mod invitations;
 pub mod me;
+pub mod member_changes;
 pub mod members;
+pub mod nodes;
 pub mod operator_tokens;
 pub mod operators;
+pub mod permissions;
+pub mod policy;
 pub mod roles;
 pub mod sign_in_events;
 pub mod sign_outs;
@@ -22,13 +28,21 @@ use hitaji_contracts::identity::{
 };
 use hitaji_web::{Access, Idempotency, Route, Schema};
 use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
 use std::time::Duration;
 
+const ROLE_READ: Access = Access::Scope("identity.role:read");
+const ROLE_MANAGE: Access = Access::Scope("identity.role:manage");
+const ORGANISATION_MANAGE: Access = Access::Scope("identity.organisation:manage");
 const MEMBER_READ: Access = Access::Scope("identity.member:read");
 const MEMBER_MANAGE: Access = Access::Scope("identity.member:manage");
 
 pub fn routes() -> Vec<Route> {
     let mut routes = member_routes();
+    routes.extend(invitation_routes());
+    routes.extend(role_routes());
+    routes.extend(place_routes());
+    routes.extend(organisation_routes());
     routes.extend(operator_routes());
     routes.extend(sign_in_events::routes());
     routes.extend(sign_outs::routes());
@@ -56,9 +70,30 @@ fn member_routes() -> Vec<Route> {
             .if_match()
             .answers_schema(204, None),
         paged::<roles::RoleOut>(Route::get("/roles", member, roles::list).summary("Roles that members can have")),
+        Route::get("/me/permissions", member, permissions::mine)
+            .summary("What I may do now, in the whole organisation and in its places")
+            .answers::<permissions::MyPermissions>(200)
+            .answers_schema(304, None),
         paged::<members::MemberOut>(
             Route::get("/members", MEMBER_READ, members::list).summary("People of the organisation"),
         ),
+        Route::get("/members/{id}", MEMBER_READ, members::read)
+            .summary("One of the organisation's people")
+            .answers::<members::MemberOut>(200),
+        Route::patch("/members/{id}", MEMBER_MANAGE, member_changes::update)
+            .summary("Change what somebody is, in the whole organisation and in its places")
+            .body::<member_changes::MemberPatch>()
+            .if_match()
+            .answers::<members::MemberOut>(200),
+        Route::delete("/members/{id}", MEMBER_MANAGE, member_changes::end)
+            .summary("End a membership; its tokens are honoured no more")
+            .if_match()
+            .answers_schema(204, None),
+    ]
+}
+
+fn invitation_routes() -> Vec<Route> {
+    vec![
         paged::<invitations::InvitationOut>(
             Route::get("/invitations", MEMBER_READ, invitations::list).summary("Invitations, newest first"),
         ),
@@ -70,6 +105,12 @@ fn member_routes() -> Vec<Route> {
             .recent_sign_in()
             .body::<invitations::NewInvitation>()
             .answers::<invitations::InvitationOut>(201),
+        Route::post("/invitations/import", MEMBER_MANAGE, invitation_import::import)
+            .summary("Invite the people of a sheet, all or none: columns email, name, roles, language")
+            .parameter("dry_run", "`true` only says what is wrong")
+            .body_schema("text/csv", Schema::Value(serde_json::json!({"type": "string"})))
+            .answers::<invitation_import::Imported>(200)
+            .deadline(Duration::from_secs(60)),
         Route::post("/invitations/{id}/resend", MEMBER_MANAGE, invitations::resend)
             .summary("Send an invitation again, with a new link")
             .recent_sign_in()
@@ -80,6 +121,79 @@ fn member_routes() -> Vec<Route> {
             .if_match()
             .answers_schema(204, None),
     ]
+}
+
+fn role_routes() -> Vec<Route> {
+    vec![
+        paged::<permissions::PermissionOut>(
+            Route::get("/permissions", ROLE_READ, permissions::list).summary("Everything that a role can allow here"),
+        ),
+        Route::post("/roles", ROLE_MANAGE, roles::create)
+            .summary("Make a role of the organisation's own")
+            .body::<roles::NewRole>()
+            .answers::<roles::RoleOut>(201),
+        Route::get("/roles/{id}", ROLE_READ, roles::read)
+            .summary("A role of the organisation's own")
+            .answers::<roles::RoleOut>(200),
+        Route::patch("/roles/{id}", ROLE_MANAGE, roles::update)
+            .summary("Change a role of the organisation's own")
+            .body::<roles::RolePatch>()
+            .if_match()
+            .answers::<roles::RoleOut>(200),
+        Route::delete("/roles/{id}", ROLE_MANAGE, roles::remove)
+            .summary("Remove a role that nobody has")
+            .if_match()
+            .answers_schema(204, None),
+    ]
+}
+
+fn place_routes() -> Vec<Route> {
+    vec![
+        paged::<nodes::NodeOut>(
+            Route::get("/nodes", MEMBER_READ, nodes::list).summary("Branches, campuses and departments"),
+        ),
+        Route::get("/nodes/{id}", MEMBER_READ, nodes::read).summary("One place").answers::<nodes::NodeOut>(200),
+        Route::post("/nodes", ORGANISATION_MANAGE, nodes::create)
+            .summary("Add a place")
+            .body::<nodes::NewNode>()
+            .answers::<nodes::NodeOut>(201),
+        Route::patch("/nodes/{id}", ORGANISATION_MANAGE, nodes::update)
+            .summary("Rename or move a place")
+            .body::<nodes::NodePatch>()
+            .if_match()
+            .answers::<nodes::NodeOut>(200),
+        Route::delete("/nodes/{id}", ORGANISATION_MANAGE, nodes::remove)
+            .summary("Remove a place, with what people were there")
+            .if_match()
+            .answers_schema(204, None),
+    ]
+}
+
+fn organisation_routes() -> Vec<Route> {
+    vec![
+        Route::get("/policy", ORGANISATION_MANAGE, policy::show)
+            .summary("The organisation's rules of signing in")
+            .answers::<policy::PolicyOut>(200),
+        Route::patch("/policy", ORGANISATION_MANAGE, policy::update)
+            .summary("Change the rules of signing in")
+            .parameter("force", "`true` takes networks that the caller is not in")
+            .body::<policy::PolicyPatch>()
+            .if_match()
+            .answers::<policy::PolicyOut>(200),
+        Route::get("/branding", ORGANISATION_MANAGE, branding::show)
+            .summary("How the sign-in pages look for the organisation's people")
+            .answers::<branding::BrandingOut>(200),
+        Route::patch("/branding", ORGANISATION_MANAGE, branding::update)
+            .summary("Change how the sign-in pages look")
+            .body::<branding::BrandingPatch>()
+            .if_match()
+            .answers::<branding::BrandingOut>(200),
+    ]
+}
+
+/// A field of a merge patch (RFC 7396) that may be null: absent is none, null is some none.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(field).map(Some)
 }
 
 /// Tokens are never stored, so no answer with one is kept for a repeated request.

@@ -3,6 +3,7 @@ use crate::domain::account::{judge_password, normalise_name};
 use crate::domain::link::{self, LinkKind};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
+use crate::http::hosted::branding::dress;
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::hosted::sign_in::{Checked, check_password};
 use crate::http::membership::{self, Joining};
@@ -59,6 +60,7 @@ async fn open(browser: &Browser, token: &str) -> Result<Open, PageError> {
         account::find(&mut conn, invitation.invited_by).await?.map_or_else(String::new, |inviter| inviter.name);
     let account = account::find_by_email(&mut conn, &invitation.email).await?;
     conn.release();
+    dress(browser, invitation.organisation_id).await?;
     let tenant = browser.ctx.databases().describe(TenantId(invitation.organisation_id)).await?;
     Ok(Open {
         signed_in: account.as_ref().is_some_and(|account| session == Some(account.id)),

@@ -1,4 +1,5 @@
 //! The pages that people see: sign-up, sign-in, invitations, passwords.
+pub mod branding;
 pub mod consent;
 pub mod device;
 pub mod fields;
@@ -33,6 +34,7 @@ pub fn routes() -> Vec<Route> {
         Route::post("/forgot-password", PAGE, forgotten::submit),
         Route::get("/reset-password/{token}", PAGE, forgotten::show_reset),
         Route::post("/reset-password/{token}", PAGE, forgotten::submit_reset),
+        Route::get("/assets-id/branding/{organisation}/{file}", PAGE, branding::asset),
         Route::get("/consent", PAGE, consent::show),
         Route::post("/consent", PAGE, consent::submit),
         Route::get("/device", PAGE, device::show),

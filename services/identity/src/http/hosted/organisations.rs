@@ -4,6 +4,7 @@ use crate::http::browser::{Browser, Form, PageResult, continue_to};
 use crate::http::hosted::sign_in::{leads_to, parameters_of};
 use crate::http::membership::{self, Belonging};
 use crate::http::protocol::pushed::Journey;
+use crate::store::branding::{self, Branding};
 use axum::http::StatusCode;
 use axum::response::Response;
 use minijinja::{Value, context};
@@ -23,7 +24,11 @@ async fn choose(browser: &Browser, target: &str, missing: bool) -> PageResult {
         return sign_in_first(browser, target);
     };
     let belongings = membership::of(&browser.ctx, session.account_id).await?;
-    let organisations: Vec<Value> = belongings.iter().map(|belonging| card(browser, belonging)).collect();
+    let ids: Vec<_> = belongings.iter().map(|belonging| belonging.tenant.id.0).collect();
+    let mut conn = browser.ctx.read().await?;
+    let looks = branding::find(&mut conn, &ids).await?;
+    conn.release();
+    let organisations: Vec<Value> = belongings.iter().map(|belonging| card(browser, belonging, &looks)).collect();
     let values = context! {
         target => target,
         name => session.name.clone(),
@@ -57,13 +62,19 @@ async fn chosen(browser: &Browser, form: &Form) -> PageResult {
     }
 }
 
-fn card(browser: &Browser, belonging: &Belonging) -> Value {
+fn card(browser: &Browser, belonging: &Belonging, looks: &[Branding]) -> Value {
     let known = |key: &str| {
         let label = browser.text(&format!("role_{key}"));
         if label.is_empty() { key.replace('_', " ") } else { label.to_owned() }
     };
     let roles: Vec<String> = belonging.roles.iter().map(|role| known(role)).collect();
-    context! { id => belonging.tenant.id.to_string(), name => belonging.tenant.name.clone(), roles => roles.join(", ") }
+    let look = looks.iter().find(|look| look.organisation_id == belonging.tenant.id.0);
+    context! {
+        id => belonging.tenant.id.to_string(),
+        name => belonging.tenant.name.clone(),
+        roles => roles.join(", "),
+        logo => look.and_then(Branding::logo_path),
+    }
 }
 
 fn sign_in_path(target: &str) -> String {

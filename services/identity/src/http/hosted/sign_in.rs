@@ -4,6 +4,7 @@ use crate::domain::request::Parameters;
 use crate::http::arrival::arrive;
 use crate::http::browser::{Browser, Form, PageError, PageResult, continue_to};
 use crate::http::event::{Action, Event, note, note_lock_out};
+use crate::http::hosted::branding::dress_for;
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::passwords::Verdict;
 use crate::http::protocol::authorize::destination_of;
@@ -35,6 +36,7 @@ pub async fn submit(browser: Browser, form: Form) -> Response {
 async fn first(browser: &Browser) -> PageResult {
     let query = Parameters::parse(browser.ctx.request().query());
     let target = continue_to(query.first("continue"));
+    dress_for(browser, &target).await?;
     let session = browser.session().await?;
     if target == "/" && session.is_some() {
         return browser.redirect("/");
@@ -49,6 +51,7 @@ async fn first(browser: &Browser) -> PageResult {
 async fn sign_in(browser: &Browser, form: &Form) -> PageResult {
     browser.check_form(form)?;
     let target = continue_to(form.0.first("continue"));
+    dress_for(browser, &target).await?;
     let mut errors = Errors::default();
     let email = normalise_email(form.typed("email"));
     if email.is_none() {

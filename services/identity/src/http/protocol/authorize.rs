@@ -1,15 +1,18 @@
 //! `/oauth/authorize`: who is it, for which organisation, and then a code for the client.
 use crate::domain::client::{Client, GrantType};
 use crate::domain::consent::{covers, wanted};
+use crate::domain::policy::Verdict;
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
 use crate::http::membership;
 use crate::http::mint::{Bearer, Proof};
+use crate::http::policy::{self, Entry};
 use crate::http::protocol::pushed::Journey;
 use crate::http::protocol::respond::{back, refused};
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
+use crate::store;
 use crate::store::consent;
 use crate::store::grant::{self, Code, Grant};
 use crate::store::session::{self, Session};
@@ -190,9 +193,30 @@ async fn member(
     if is_signed_out(browser, belonging.membership_id, &session).await? {
         return Ok(Next::SignIn);
     }
-    let (client, standing) = (&destination.client, Standing::Member(belonging.clone()));
+    let mut conn = browser.ctx.read().await?;
+    let last_use = store::policy::last_use(&mut conn, session.id, belonging.tenant.id.0).await?;
+    let entry = Entry { proof: &Proof::of(&session), last_use, client: None };
+    let verdict = policy::admit(&browser.ctx, &mut conn, belonging, &entry).await?;
+    conn.release();
+    match verdict {
+        Verdict::Admit => consented(browser, destination, asked, session, Standing::Member(belonging.clone())).await,
+        Verdict::Prove(level) => Ok(Next::Prove(level)),
+        Verdict::SignIn => Ok(Next::SignIn),
+        Verdict::Refuse(why) => Ok(Next::Refuse(Refusal::new("access_denied", why))),
+    }
+}
+
+/// The person is asked where the client is somebody else's and gets more than they have allowed.
+async fn consented(
+    browser: &Browser,
+    destination: &Destination,
+    asked: &AuthorizationRequest,
+    session: Session,
+    standing: Standing,
+) -> Result<Next, Problem> {
+    let client = &destination.client;
     let wanted = wanted_by(browser, client, &asked.scope, &session, &standing);
-    let organisation_id = belonging.tenant.id.0;
+    let organisation_id = standing.tenant().map_or(Uuid::nil(), |tenant| tenant.id.0);
     let granting = Box::new(Granting { session, standing, wanted });
     if asked.prompt.consent {
         return Ok(Next::Consent(granting));

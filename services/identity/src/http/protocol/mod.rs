@@ -13,6 +13,7 @@ pub mod register;
 pub mod reply;
 pub mod respond;
 pub mod revoke;
+pub mod switching;
 pub mod token;
 pub mod token_exchange;
 pub mod userinfo;

@@ -7,10 +7,12 @@ use crate::http::browser::Form;
 use crate::http::event::{Action, Event, note};
 use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity, Proof};
+use crate::http::policy::{self, Entry};
 use crate::http::protocol::client_auth::authenticate;
 use crate::http::protocol::device::by_device_code;
 use crate::http::protocol::dpop::proven_key;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
+use crate::http::protocol::switching::{self, Departure};
 use crate::http::protocol::{client_credentials, token_exchange};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
@@ -100,6 +102,7 @@ async fn by_code(
         return Err(OauthError::invalid_grant("the code is bound to another key"));
     }
     let place = alive(ctx, &mut tx, &grant).await?.ok_or_else(refused)?;
+    admitted(ctx, &mut tx, client, &grant, &place.standing, now).await?;
     if !grant::use_code(&mut tx, &hash, now).await? {
         return Err(refused());
     }
@@ -140,23 +143,33 @@ async fn by_refresh(
     };
     let decision = decide(&presented, now, TimeDelta::seconds(provider.settings.refresh_repeat_window_s));
     let Some(place) = place else { return Err(refused()) };
+    let elsewhere = one(form, "organization_id")?.filter(|hint| !names(&place.standing, hint));
     match decision {
         Decision::Refuse => return Err(refused()),
         Decision::EndFamily => {
             end_family(ctx, tx, &grant, "refresh token used twice", now).await?;
             return Err(refused());
         }
-        Decision::Repeat => {
+        Decision::Repeat if elsewhere.is_none() => {
             if let Some(successor) = &token.successor_hash {
                 grant::revoke_refresh(&mut tx, successor, now).await?;
             }
         }
-        Decision::Rotate => {}
+        Decision::Repeat | Decision::Rotate => {}
     }
     let narrowed = one(form, "scope")?.unwrap_or(&grant.scope);
     if !scope::is_subset(narrowed, &grant.scope) {
         return Err(OauthError::new("invalid_scope", "a refresh may only ask for less"));
     }
+    if let Some(hint) = elsewhere {
+        let from = Departure { grant: &grant, repeated: decision == Decision::Repeat, last_use: token.issued_at };
+        let arrived = switching::switch(ctx, &mut tx, client, &from, hint).await?;
+        let place = Place { account: place.account, standing: Standing::Member(arrived.belonging) };
+        let refresh = Some(give_refresh(&mut tx, &arrived.grant, now).await?);
+        let issue = Issue { client, grant: &arrived.grant, place: &place, scope: narrowed, code: None, refresh, jkt };
+        return issue_tokens(ctx, provider, tx, issue).await;
+    }
+    admitted(ctx, &mut tx, client, &grant, &place.standing, token.issued_at).await?;
     let refresh = give_refresh(&mut tx, &grant, now).await?;
     grant::consume_refresh(&mut tx, &hash, &sha256(refresh.as_bytes()), now).await?;
     let issue =
@@ -180,9 +193,29 @@ pub async fn alive(ctx: &PlatformCtx, tx: &mut Tx, grant: &Grant) -> Result<Opti
     Ok(standing.map(|standing| Place { account, standing }))
 }
 
+/// Whether a token is for the organisation that a slug or id names.
+fn names(standing: &Standing, hint: &str) -> bool {
+    standing.tenant().is_some_and(|tenant| tenant.slug == hint || tenant.id.to_string() == hint)
+}
+
+/// The organisation's rules, asked again for every token.
+pub async fn admitted(
+    ctx: &PlatformCtx,
+    tx: &mut Tx,
+    client: &Client,
+    grant: &Grant,
+    standing: &Standing,
+    last_use: DateTime<Utc>,
+) -> Result<(), OauthError> {
+    let Standing::Member(belonging) = standing else { return Ok(()) };
+    let proof = Proof { at: grant.auth_time, amr: grant.amr.clone() };
+    let entry = Entry { proof: &proof, last_use: Some(last_use), client: Some(client) };
+    switching::let_in(policy::admit(ctx, tx, belonging, &entry).await?)
+}
+
 pub struct Place {
-    account: account::Account,
-    standing: Standing,
+    pub account: account::Account,
+    pub standing: Standing,
 }
 
 pub async fn give_refresh(tx: &mut Tx, grant: &Grant, now: DateTime<Utc>) -> Result<String, Problem> {
