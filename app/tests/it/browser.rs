@@ -24,3 +24,17 @@ async fn an_operator_suspends_an_organisation_and_works_in_it_by_its_consent() {
     let node = node();
     Up::start().await.run(&node, "console.mjs").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_of_chromiums_virtual_authenticator_signs_in_with_and_without_a_password() {
+    need_chromium();
+    let node = node();
+    Up::start().await.run(&node, "passkey.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn axe_and_the_keyboard_find_nothing_wrong_with_the_hosted_pages() {
+    need_chromium();
+    let node = node();
+    Up::start().await.run(&node, "hosted-pages.mjs").await;
+}

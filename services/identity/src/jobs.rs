@@ -1,6 +1,6 @@
 //! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew, people are counted.
 use crate::http::provider::Provider;
-use crate::store::{grant, organisation, reset, session};
+use crate::store::{grant, organisation, pending, reset, session};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
 use hitaji_core::TenantId;
@@ -31,11 +31,12 @@ pub const JOBS: &[Job] = &[
     },
 ];
 
-/// Seals the signing keys anew where the master key has changed.
+/// Seals the signing keys and the secrets of second factors anew where the master key has changed.
 async fn rewrap(context: JobContext) -> Result<(), String> {
-    let rewrapped = crate::http::keys::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
-    if rewrapped > 0 {
-        tracing::info!(rewrapped, "signing keys were sealed by the new master key");
+    let keys = crate::http::keys::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
+    let secrets = crate::http::factors::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
+    if keys + secrets > 0 {
+        tracing::info!(keys, secrets, "signing keys and secrets of second factors were sealed by the new master key");
     }
     Ok(())
 }
@@ -69,8 +70,9 @@ async fn forget(context: JobContext) -> Result<(), String> {
         let grants = grant::forget(&mut conn, before).await?;
         let sessions = session::forget(&mut conn, before).await?;
         let resets = reset::forget(&mut conn, before).await?;
+        let waiting = pending::forget(&mut conn, before).await?;
         conn.release();
-        tracing::info!(grants, sessions, resets, "expired sign-ins were removed");
+        tracing::info!(grants, sessions, resets, waiting, "expired sign-ins were removed");
         Ok::<_, hitaji_db::DbError>(())
     };
     work.await.map_err(|error| error.to_string())

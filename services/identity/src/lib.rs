@@ -59,6 +59,12 @@ const MIGRATIONS: &[Migration] = &[
         version: 4,
         sql: include_str!("../migrations/0004_people_and_programs.sql"),
     },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 8,
+        sql: include_str!("../migrations/0008_factors.sql"),
+    },
 ];
 
 pub fn service() -> Service {

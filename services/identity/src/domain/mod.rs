@@ -2,6 +2,8 @@
 pub mod account;
 pub mod assurance;
 pub mod client;
+pub mod device;
+pub mod factor;
 pub mod link;
 pub mod operator;
 pub mod pkce;

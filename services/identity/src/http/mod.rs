@@ -2,10 +2,13 @@
 pub mod api;
 pub mod arrival;
 pub mod browser;
+pub mod factors;
 pub mod hosted;
 pub mod keys;
 pub mod membership;
 pub mod mint;
+pub mod notices;
+pub mod passkeys;
 pub mod passwords;
 pub mod protocol;
 pub mod provider;

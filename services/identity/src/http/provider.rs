@@ -4,6 +4,7 @@ use crate::domain::client::Client;
 use crate::domain::scope::{Catalogue, Known};
 use crate::events::Mailer;
 use crate::http::keys::Keys;
+use crate::http::passkeys;
 use crate::http::passwords::Passwords;
 use crate::http::throttle::Throttle;
 use crate::pages::Pages;
@@ -15,6 +16,7 @@ use hitaji_db::{Databases, DbError};
 use hitaji_web::{Denylist, Registry, Setup};
 use std::sync::Arc;
 use uuid::Uuid;
+use webauthn_rs::Webauthn;
 
 /// The OpenID provider.
 pub struct Provider {
@@ -26,6 +28,8 @@ pub struct Provider {
     pub keys: Keys,
     pub passwords: Passwords,
     pub throttle: Throttle,
+    /// None where the public address is an IP address: WebAuthn knows names only.
+    pub webauthn: Option<Webauthn>,
     pub pages: Pages,
     pub mailer: Mailer,
     pub master: MasterKey,
@@ -53,6 +57,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         keys: Keys::default(),
         passwords: Passwords::default(),
         throttle: Throttle::new(&settings),
+        webauthn: passkeys::relying_party(setup.origin)?,
         pages: Pages::new()?,
         mailer: Mailer::new(&settings)?,
         master: setup.databases.master().clone(),

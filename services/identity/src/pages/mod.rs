@@ -10,9 +10,18 @@ use std::sync::OnceLock;
 pub use texts::{LANGUAGES, text};
 
 const STYLESHEET: &str = include_str!("identity.css");
+const SCRIPT: &str = include_str!("passkey.js");
 
 const TEMPLATES: &[(&str, &str)] = &[
+    ("account.html", include_str!("account.html")),
+    ("account_app.html", include_str!("account_app.html")),
+    ("account_codes.html", include_str!("account_codes.html")),
+    ("account_data.html", include_str!("account_data.html")),
+    ("account_devices.html", include_str!("account_devices.html")),
+    ("account_parts.html", include_str!("account_parts.html")),
+    ("account_security.html", include_str!("account_security.html")),
     ("base.html", include_str!("base.html")),
+    ("factor.html", include_str!("factor.html")),
     ("fields.html", include_str!("fields.html")),
     ("forgot_password.html", include_str!("forgot_password.html")),
     ("invitation.html", include_str!("invitation.html")),
@@ -26,6 +35,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("sign_out.html", include_str!("sign_out.html")),
     ("sign_up.html", include_str!("sign_up.html")),
     ("signed_out.html", include_str!("signed_out.html")),
+    ("verify_email.html", include_str!("verify_email.html")),
 ];
 
 /// All templates, parsed. Names ending in `.html` are escaped.
@@ -56,19 +66,31 @@ pub fn texts(locale: &str) -> Value {
 /// The stylesheet's name changes with its content, so it can be kept for ever.
 pub fn stylesheet_path() -> &'static str {
     static PATH: OnceLock<String> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let hash: String = sha256(STYLESHEET.as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("/assets-id/{hash}.css")
-    })
+    PATH.get_or_init(|| format!("/assets-id/{}.css", hash(STYLESHEET)))
 }
 
-pub async fn stylesheet(Path(file): Path<String>) -> Response {
-    if !stylesheet_path().ends_with(&format!("/{file}")) {
+/// The same for the script of passkeys.
+pub fn script_path() -> &'static str {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| format!("/assets-id/passkey.{}.js", hash(SCRIPT)))
+}
+
+fn hash(text: &str) -> String {
+    sha256(text.as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub async fn asset(Path(file): Path<String>) -> Response {
+    let named = |path: &str| path.strip_prefix("/assets-id/") == Some(file.as_str());
+    let (content, kind) = if named(stylesheet_path()) {
+        (STYLESHEET, "text/css; charset=utf-8")
+    } else if named(script_path()) {
+        (SCRIPT, "text/javascript; charset=utf-8")
+    } else {
         return StatusCode::NOT_FOUND.into_response();
-    }
-    let mut response = STYLESHEET.into_response();
+    };
+    let mut response = content.into_response();
     for (name, value) in [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {

@@ -1,7 +1,10 @@
 //! What pages and mails say, in English, Swahili and French side by side; a file for each area.
+mod account;
+mod factor;
 mod frame;
 mod invitation;
 mod mail;
+mod notice;
 mod password;
 mod sign_in;
 mod sign_up;
@@ -9,8 +12,17 @@ mod sign_up;
 /// Key, English, Swahili, French.
 type Text = (&'static str, &'static str, &'static str, &'static str);
 
-const AREAS: &[&[Text]] =
-    &[frame::TEXTS, invitation::TEXTS, mail::TEXTS, password::TEXTS, sign_in::TEXTS, sign_up::TEXTS];
+const AREAS: &[&[Text]] = &[
+    account::TEXTS,
+    factor::TEXTS,
+    frame::TEXTS,
+    invitation::TEXTS,
+    mail::TEXTS,
+    notice::TEXTS,
+    password::TEXTS,
+    sign_in::TEXTS,
+    sign_up::TEXTS,
+];
 
 /// Languages by their tags, with their own names.
 pub const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("sw", "Kiswahili"), ("fr", "Français")];

@@ -1,8 +1,11 @@
-//! The pages that people see: sign-up, sign-in, invitations, passwords.
+//! The pages that people see: sign-up, sign-in, invitations, passwords, their own account.
+pub mod account;
+pub mod factor;
 pub mod fields;
 pub mod forgotten;
 pub mod invitation;
 pub mod organisations;
+pub mod passkeys;
 pub mod sign_in;
 pub mod sign_up;
 
@@ -24,7 +27,11 @@ pub fn routes() -> Vec<Route> {
         Route::post("/forgot-password", PAGE, forgotten::submit),
         Route::get("/reset-password/{token}", PAGE, forgotten::show_reset),
         Route::post("/reset-password/{token}", PAGE, forgotten::submit_reset),
-        Route::get("/assets-id/{file}", PAGE, crate::pages::stylesheet),
+        Route::get("/sign-in/factor", PAGE, factor::show),
+        Route::post("/sign-in/factor", PAGE, factor::submit),
+        Route::post("/sign-in/passkey", PAGE, passkeys::submit),
+        Route::post("/passkeys/options", PAGE, passkeys::options),
+        Route::get("/assets-id/{file}", PAGE, crate::pages::asset),
     ];
-    routes.into_iter().map(Route::protocol).collect()
+    routes.into_iter().chain(account::routes()).map(Route::protocol).collect()
 }

@@ -1,4 +1,5 @@
 //! `/oauth/authorize`: who is it, for which organisation, and then a code for the client.
+use crate::domain::assurance;
 use crate::domain::client::GrantType;
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
@@ -111,6 +112,9 @@ async fn decide(browser: &Browser, destination: &Destination, asked: &Authorizat
                 return Ok(Next::Refuse(Refusal::new("invalid_request", "id_token_hint is not ours")));
             }
         }
+    }
+    if let Some(level) = assurance::missing(&asked.acr, &session.amr) {
+        return Ok(Next::Prove(level));
     }
     if destination.client.operators {
         let mut conn = browser.ctx.read().await?;
