@@ -28,6 +28,7 @@
     const { response } = credential;
     const said = { clientDataJSON: text(response.clientDataJSON) };
     for (const name of ['attestationObject', 'authenticatorData', 'signature', 'userHandle']) if (response[name]) said[name] = text(response[name]);
+    if (response.signature && !said.userHandle) said.userHandle = null;
     if (response.getTransports) said.transports = response.getTransports();
     return JSON.stringify({ id: credential.id, rawId: text(credential.rawId), type: credential.type, response: said, extensions: {} });
   };

@@ -14,8 +14,6 @@ pub struct EmailProof {
     pub expires_at: DateTime<Utc>,
     pub used_at: Option<DateTime<Utc>>,
     pub name: String,
-    /// The address that the account has.
-    pub current: Option<String>,
 }
 
 pub struct NewProof<'a> {
@@ -50,7 +48,7 @@ pub async fn insert(conn: &mut PgConnection, new: &NewProof<'_>) -> Result<(), D
 
 pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<EmailProof>, DbError> {
     Ok(sqlx::query_as(
-        "select p.id, p.account_id, p.email, p.locale, p.expires_at, p.used_at, a.name, a.email as current
+        "select p.id, p.account_id, p.email, p.locale, p.expires_at, p.used_at, a.name
          from identity.email_proof p join identity.account a on a.id = p.account_id
          where p.id = $1 and a.disabled_at is null",
     )

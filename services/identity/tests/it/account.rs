@@ -40,7 +40,7 @@ async fn a_person_sees_their_devices_and_ends_one_or_all_others() {
     let mut stranger = Browser::new(&app.address);
     stranger.sign_in(&other_school.owner_email, PASSWORD).await;
     let foreign = ids.iter().find(|id| **id != sid).unwrap();
-    stranger.open("/account/sessions").await.submit_to("/account/sessions", &[("id", foreign)]).await;
+    stranger.open("/account").await.submit_to("/account/sessions", &[("id", foreign)]).await;
     assert_eq!(third.open("/account").await.status, 200);
     here.open("/account/sessions").await.submit_to("/account/sessions", &[("id", "others")]).await;
     third.open("/account").await;

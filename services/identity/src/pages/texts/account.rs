@@ -6,7 +6,7 @@ pub const TEXTS: &[Text] = &[
     ("account_tab", "Account", "Akaunti", "Compte"),
     ("security_tab", "Security", "Usalama", "Sécurité"),
     ("sessions_tab", "Devices", "Vifaa", "Appareils"),
-    ("data_tab", "Your data", "Data yako", "Vos données"),
+    ("data_tab", "Data", "Data", "Données"),
     ("save", "Save", "Hifadhi", "Enregistrer"),
     ("remove", "Remove", "Ondoa", "Retirer"),
     ("cancel", "Cancel", "Ghairi", "Annuler"),
