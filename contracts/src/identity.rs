@@ -82,6 +82,35 @@ impl Event for CodeSent {
     const TYPE: &'static str = "identity.code.sent.v1";
 }
 
+/// Somebody must prove that an e-mail address is theirs. Identity itself sends the mail; the secret is not in the event.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EmailProofRequested {
+    pub proof_id: Uuid,
+}
+
+impl Event for EmailProofRequested {
+    const TYPE: &'static str = "identity.email_proof.requested.v1";
+}
+
+/// Something happened to an account that its person must hear of. Identity itself sends the mail.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccountNoticed {
+    pub account_id: AccountId,
+    /// What: `sign_in`, `password`, `email`, `factor_added`, `factor_removed`, `recovery_codes`, `recovery_used`,
+    /// `passkey_suspect`, `deleted`.
+    pub kind: String,
+    /// Where the mail goes.
+    pub email: String,
+    pub name: String,
+    pub locale: String,
+    /// Browser and system, as far as they are known.
+    pub device: String,
+}
+
+impl Event for AccountNoticed {
+    const TYPE: &'static str = "identity.account.noticed.v1";
+}
+
 /// A session ended: its access tokens are honoured no more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionEnded {

@@ -31,3 +31,17 @@ async fn an_owner_reads_the_sign_in_history_and_signs_a_member_out_after_a_new_s
     let node = node();
     Up::start().await.run(&node, "sign-ins.mjs").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_of_chromiums_virtual_authenticator_signs_in_with_and_without_a_password() {
+    need_chromium();
+    let node = node();
+    Up::start().await.run(&node, "passkey.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn axe_and_the_keyboard_find_nothing_wrong_with_the_hosted_pages() {
+    need_chromium();
+    let node = node();
+    Up::start().await.run(&node, "hosted-pages.mjs").await;
+}

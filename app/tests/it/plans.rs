@@ -195,6 +195,7 @@ async fn messages_end_at_the_plans_number_but_for_those_of_signing_in() {
     browser.open(&format!("{}/forgot-password", app.address)).await.expect("the page");
     // Its answer is a page, and not a way elsewhere.
     let _ = browser.submit(&[("email", &school.owner_email)]).await;
+    app.settle().await;
     app.mailed_link(&school.owner_email).await;
     app.platform.databases().book_usage().await.expect("booked");
     assert_eq!(limit(&owner, "messages").await["used"], 2);
@@ -227,6 +228,7 @@ async fn owners_are_warned_once_at_80_and_once_at_95_percent() {
     let told = warnings(&app, school.id).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((&told[0]["kind"], &told[0]["percent"], &told[0]["used"]), (&json!("users"), &json!(80), &json!(16)));
+    app.settle().await;
     let link = app.mailed_link(&school.owner_email).await;
     assert!(link.ends_with("/settings/usage"), "{link}");
     set(19).await;

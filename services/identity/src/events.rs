@@ -5,9 +5,11 @@ use crate::config::Settings;
 use crate::domain::link::{self, LinkKind};
 use crate::http::provider::Provider;
 use crate::pages;
-use crate::store::{account, event, invitation, organisation, reset};
+use crate::store::{account, email_proof, event, invitation, organisation, reset};
 use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
-use hitaji_contracts::identity::{CodeSent, InvitationSent, PasswordResetRequested, SessionEnded};
+use hitaji_contracts::identity::{
+    AccountNoticed, CodeSent, EmailProofRequested, InvitationSent, PasswordResetRequested, SessionEnded,
+};
 use hitaji_contracts::tenancy::{OrganisationErasing, QuotaWarned};
 use hitaji_core::{Event as _, TenantId};
 use hitaji_db::Home;
@@ -23,7 +25,7 @@ pub const CONSUMERS: &[Consumer] = &[
         name: "identity.mail",
         service: "identity",
         source: "identity",
-        types: &[InvitationSent::TYPE, PasswordResetRequested::TYPE],
+        types: &[InvitationSent::TYPE, PasswordResetRequested::TYPE, EmailProofRequested::TYPE, AccountNoticed::TYPE],
         source_home: Home::Control,
         home: Home::Control,
         handle: |delivery| -> Handled<'_> { Box::pin(send_mail(delivery)) },
@@ -110,7 +112,7 @@ impl Mailer {
 /// What a mail says, besides the texts of its kind.
 struct Letter<'a> {
     /// Prefix of its texts' keys.
-    kind: &'static str,
+    kind: &'a str,
     locale: &'a str,
     name: &'a str,
     email: &'a str,
@@ -123,10 +125,24 @@ struct Letter<'a> {
     tenant: Option<TenantId>,
 }
 
+impl<'a> Letter<'a> {
+    /// To a person about their own account.
+    fn own(kind: &'a str, locale: &'a str, name: &'a str, email: &'a str, link: String) -> Letter<'a> {
+        let (organisation, inviter, places) = ("Hitaji", "Hitaji", Vec::new());
+        Letter { kind, locale, name, email, link, organisation, inviter, places, tenant: None }
+    }
+}
+
 async fn send_mail(delivery: Delivery<'_>) -> Result<(), ConsumerError> {
     let provider = delivery.parts.get::<Provider>();
     if let Some(event) = delivery.event.decode::<InvitationSent>() {
         return send_invitation(delivery, &provider, event?).await;
+    }
+    if let Some(event) = delivery.event.decode::<EmailProofRequested>() {
+        return send_proof(delivery, &provider, event?).await;
+    }
+    if let Some(event) = delivery.event.decode::<AccountNoticed>() {
+        return send_notice(&provider, &event?).await;
     }
     match delivery.event.decode::<PasswordResetRequested>() {
         Some(event) => send_reset(delivery, &provider, event?).await,
@@ -187,6 +203,32 @@ async fn send_reset(
         tenant: None,
     };
     post(provider, &letter).await
+}
+
+async fn send_proof(
+    delivery: Delivery<'_>,
+    provider: &Provider,
+    event: EmailProofRequested,
+) -> Result<(), ConsumerError> {
+    let found = email_proof::find(delivery.tx, event.proof_id).await?;
+    let Some(proof) = found.filter(|found| found.used_at.is_none() && found.expires_at > delivery.tx.scope().at) else {
+        return Ok(());
+    };
+    let token = link::seal(&provider.master, LinkKind::EmailProof, proof.id, 1);
+    let link = format!("{}/verify-email/{token}", provider.origin);
+    post(provider, &Letter::own("mail_proof", &proof.locale, &proof.name, &proof.email, link)).await
+}
+
+async fn send_notice(provider: &Provider, event: &AccountNoticed) -> Result<(), ConsumerError> {
+    let kind = format!("mail_{}", event.kind);
+    let device = match event.device.as_str() {
+        "" => pages::text(&event.locale, "device_unknown"),
+        device => device,
+    };
+    let page = if event.kind == "sign_in" { "sessions" } else { "security" };
+    let link = format!("{}/account/{page}", provider.origin);
+    let letter = Letter::own(&kind, &event.locale, &event.name, &event.email, link);
+    post(provider, &Letter { places: vec![("{device}", device.to_owned())], ..letter }).await
 }
 
 async fn post(provider: &Provider, letter: &Letter<'_>) -> Result<(), ConsumerError> {

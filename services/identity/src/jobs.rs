@@ -2,7 +2,9 @@
 use crate::http::event::KEPT as EVENTS_KEPT;
 use crate::http::provider::Provider;
 use crate::http::rotation;
-use crate::store::{device, dpop, event, grant, one_time_code, organisation, pushed, reset, session, used_jti};
+use crate::store::{
+    device, dpop, event, grant, one_time_code, organisation, pending, pushed, reset, session, used_jti,
+};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
 use hitaji_core::TenantId;
@@ -48,11 +50,12 @@ pub const JOBS: &[Job] = &[
     },
 ];
 
-/// Seals the signing keys anew where the master key has changed.
+/// Seals the signing keys and the secrets of second factors anew where the master key has changed.
 async fn rewrap(context: JobContext) -> Result<(), String> {
-    let rewrapped = crate::http::keys::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
-    if rewrapped > 0 {
-        tracing::info!(rewrapped, "signing keys were sealed by the new master key");
+    let keys = crate::http::keys::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
+    let secrets = crate::http::factors::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
+    if keys + secrets > 0 {
+        tracing::info!(keys, secrets, "signing keys and secrets of second factors were sealed by the new master key");
     }
     Ok(())
 }
@@ -108,8 +111,19 @@ async fn forget(context: JobContext) -> Result<(), String> {
         let pushed = pushed::forget(&mut conn, before).await?;
         let devices = device::forget(&mut conn, before).await?;
         dpop::forget(&mut conn, context.databases.clock().now()).await?;
+        let waiting = pending::forget(&mut conn, before).await?;
         conn.release();
-        tracing::info!(grants, sessions, resets, codes, events, pushed, devices, "expired sign-ins were removed");
+        tracing::info!(
+            grants,
+            sessions,
+            resets,
+            codes,
+            events,
+            pushed,
+            devices,
+            waiting,
+            "expired sign-ins were removed"
+        );
         Ok::<_, hitaji_db::DbError>(())
     };
     work.await.map_err(|error| error.to_string())

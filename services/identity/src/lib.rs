@@ -107,6 +107,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         service: "identity",
         home: Home::Control,
+        version: 8,
+        sql: include_str!("../migrations/0008_factors.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
         version: 9,
         sql: include_str!("../migrations/0009_organisations.sql"),
     },

@@ -17,6 +17,7 @@ export const en = {
   theme_auto: 'As phone',
   theme_light: 'Light',
   theme_dark: 'Dark',
+  your_account: 'Your account',
   switch_organisation: 'Switch organisation',
   sign_out: 'Sign out',
   sign_in_again: 'Sign in again',

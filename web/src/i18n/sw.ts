@@ -19,6 +19,7 @@ export const sw: Dictionary = {
   theme_auto: 'Kama simu',
   theme_light: 'Mwanga',
   theme_dark: 'Giza',
+  your_account: 'Akaunti yako',
   switch_organisation: 'Badilisha taasisi',
   sign_out: 'Ondoka',
   sign_in_again: 'Ingia tena',

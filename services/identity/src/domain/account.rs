@@ -1,4 +1,5 @@
 //! What a person may call themselves, be reached at, and use as a password.
+use std::sync::OnceLock;
 use zxcvbn::feedback::Warning;
 use zxcvbn::{Score, zxcvbn};
 
@@ -57,6 +58,18 @@ pub struct PasswordProblem {
     pub advice: &'static str,
 }
 
+/// Passwords of at least eight characters that are tried first: lower case, sorted bytewise. Joined on 2026-11-23 from
+/// `common-passwords.txt` of Django 5.2.19 (BSD-3-Clause; by frequency in breaches) and our own: words that people in East Africa
+/// choose (places, clubs, faith, money, school in Swahili, English and French) with the endings that they add.
+const COMMON: &str = include_str!("common_passwords.txt");
+
+/// Whether a password is among those that everybody tries first, in any case of its letters.
+fn is_common(password: &str) -> bool {
+    static SORTED: OnceLock<Vec<&str>> = OnceLock::new();
+    let sorted = SORTED.get_or_init(|| COMMON.lines().collect());
+    sorted.binary_search(&password.to_lowercase().as_str()).is_ok()
+}
+
 /// Judges a new password. `known` is what an attacker would try first: name, address, organisation.
 pub fn judge_password(password: &str, known: &[&str]) -> Result<(), PasswordProblem> {
     let problem = |code, advice| Err(PasswordProblem { code, advice });
@@ -67,6 +80,9 @@ pub fn judge_password(password: &str, known: &[&str]) -> Result<(), PasswordProb
     // Also keeps the estimate below from taking long.
     if length > PASSWORD_CHARS_MAX {
         return problem("too_long", "password_too_long");
+    }
+    if is_common(password) {
+        return problem("too_weak", "password_weak_common");
     }
     let estimate = zxcvbn(password, known);
     if estimate.score() >= Score::Three {
@@ -138,6 +154,15 @@ mod tests {
         assert_eq!(locale_of("en-KE sw"), Some("en"));
         assert_eq!(locale_of("fr-CD"), Some("fr"));
         assert_eq!(locale_of("de"), None);
+    }
+
+    #[test]
+    fn common_passwords_are_refused_whatever_their_case() {
+        assert!(COMMON.lines().is_sorted() && COMMON.lines().count() > 4000);
+        for password in ["hakunamatata2026", "MunguNiMwema123", "Iloveyou", "arsenal@2026"] {
+            assert!(is_common(password), "{password}");
+        }
+        assert!(!is_common("mvua kubwa ya masika"));
     }
 
     #[test]

@@ -28,6 +28,16 @@ pub fn reaches(reached: &str, wanted: &str) -> bool {
     rank(wanted).is_some_and(|wanted| rank(reached) >= Some(wanted))
 }
 
+/// The levels that we know among these, weakest first.
+pub fn known(acr_values: &str) -> Vec<&'static str> {
+    LEVELS.into_iter().filter(|level| acr_values.split(' ').any(|asked| asked == *level)).collect()
+}
+
+/// What is still to be proven: the weakest of the levels asked for, where none of them is reached.
+pub fn missing(asked: &[&'static str], amr: &[String]) -> Option<&'static str> {
+    asked.first().copied().filter(|weakest| !reaches(level_of(amr), weakest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +61,14 @@ mod tests {
     fn a_stronger_level_includes_the_weaker_ones() {
         assert!(reaches(PHISHING_RESISTANT, TWO) && reaches(TWO, TWO) && reaches(TWO, SINGLE));
         assert!(!reaches(SINGLE, TWO) && !reaches(PHISHING_RESISTANT, "urn:other"));
+    }
+
+    #[test]
+    fn what_is_asked_is_what_we_know_of_it() {
+        let amr = ["pwd".to_owned()];
+        assert_eq!(known("urn:other phr urn:hitaji:acr:two"), [TWO, PHISHING_RESISTANT]);
+        assert_eq!(missing(&known("phr urn:hitaji:acr:two"), &amr), Some(TWO));
+        assert_eq!(missing(&known("phr urn:hitaji:acr:single"), &amr), None);
+        assert_eq!(missing(&known("urn:other"), &amr), None);
     }
 }

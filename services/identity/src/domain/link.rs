@@ -9,6 +9,7 @@ use uuid::Uuid;
 pub enum LinkKind {
     Invitation,
     PasswordReset,
+    EmailProof,
 }
 
 impl LinkKind {
@@ -16,6 +17,7 @@ impl LinkKind {
         match self {
             LinkKind::Invitation => "invitation",
             LinkKind::PasswordReset => "password-reset",
+            LinkKind::EmailProof => "email-proof",
         }
     }
 }

@@ -1,4 +1,5 @@
 //! The authorization request: read strictly, so that nothing doubtful is ever redirected (OpenID Connect Core 3.1.2).
+use crate::domain::assurance;
 use crate::domain::client::{Client, GrantType};
 use crate::domain::{pkce, scope};
 use std::sync::Arc;
@@ -111,6 +112,9 @@ pub struct AuthorizationRequest {
     pub dpop_jkt: Option<String>,
     pub prompt: Prompt,
     pub max_age_s: Option<i64>,
+    /// Levels of `assurance` that the client asks for, any of them; empty where it asks for none that we know: the parameter
+    /// is voluntary (OpenID Connect Core 3.1.2.1).
+    pub acr: Vec<&'static str>,
     pub id_token_hint: Option<String>,
     /// Slug or id.
     pub organisation: Option<String>,
@@ -192,6 +196,7 @@ pub fn read(parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
         dpop_jkt: dpop_jkt.map(str::to_owned),
         prompt: prompt(text("prompt")?)?,
         max_age_s: number("max_age")?,
+        acr: text("acr_values")?.map_or_else(Vec::new, assurance::known),
         id_token_hint: text("id_token_hint")?.map(str::to_owned),
         organisation: text("organization")?.or(scope::organisation_hint(scope)).map(str::to_owned),
         signed_in_after: number(SIGNED_IN_AFTER)?,

@@ -1,29 +1,123 @@
-//! The end of every way to sign in: somebody proved who they are, gets a session, and goes on to where they wanted to be.
-use crate::http::browser::{Browser, PageResult};
+//! The end of every way to sign in: somebody proved who they are, proves more where their account wants it, gets a session,
+//! and goes on to where they wanted to be.
+use crate::domain::assurance::{TWO, level_of, reaches};
+use crate::http::browser::{Browser, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
+use crate::http::factors;
+use crate::http::notices::tell;
 use crate::http::session::{self, audit, begin};
 use crate::http::sign_up;
 use crate::store::account::Account;
-use crate::store::organisation;
+use crate::store::pending::{self, Pending};
+use crate::store::session::Session;
+use crate::store::{organisation, profile};
+use axum::http::StatusCode;
+use chrono::TimeDelta;
 use hitaji_core::TenantId;
+use hitaji_db::secrets::{random_token, sha256};
 use hitaji_web::Problem;
 use serde_json::json;
+use uuid::Uuid;
+
+/// For so long a first factor waits for the second one.
+const PENDING_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
 /// Opens the session in this browser. `amr` says how the person proved who they are (RFC 8176), `target` is a path of ours.
 pub async fn arrive(browser: &Browser, account: &Account, amr: &[&str], target: &str) -> PageResult {
+    arrive_at(browser, account, amr, target, None).await
+}
+
+/// The same, to work in this organisation.
+pub async fn arrive_at(
+    browser: &Browser,
+    account: &Account,
+    amr: &[&str],
+    target: &str,
+    organisation: Option<Uuid>,
+) -> PageResult {
+    let pending = Pending {
+        account_id: account.id,
+        amr: amr.iter().map(|method| (*method).to_owned()).collect(),
+        target: target.to_owned(),
+        organisation_id: organisation,
+    };
+    let wants_two = factors::of(&browser.ctx, account.id).await?.any();
+    if wants_two && !reaches(level_of(&pending.amr), TWO) {
+        return wait(browser, &pending).await;
+    }
+    enter(browser, account, &pending, None).await
+}
+
+/// The rest of a sign-in that waited: `more` was proven now.
+pub async fn arrive_with(
+    browser: &Browser,
+    account: &Account,
+    pending: &Pending,
+    token: &str,
+    more: &[&str],
+) -> PageResult {
+    let joined = Pending { amr: joined(&pending.amr, more), ..pending.clone() };
+    browser.keep_pending(None);
+    enter(browser, account, &joined, Some(sha256(token.as_bytes()))).await
+}
+
+/// More is proven in a session that goes on, under another cookie (RFC 9470 section 5).
+pub async fn raise(browser: &Browser, session: &Session, more: &[&str]) -> Result<(), PageError> {
+    let (token, amr) = (random_token(), joined(&session.amr, more));
+    let mut tx = begin(&browser.ctx, session.account_id).await?;
+    if !profile::raise_session(&mut tx, session.id, &sha256(token.as_bytes()), &amr, browser.ctx.now()).await? {
+        return Err(PageError::Page(StatusCode::FORBIDDEN, "form_expired"));
+    }
+    audit(&mut tx, "raise", "identity.session", Some(session.id), json!({"amr": amr}));
+    tx.commit(None).await.map_err(Problem::from)?;
+    browser.remember(&token, session.address());
+    Ok(())
+}
+
+fn joined(amr: &[String], more: &[&str]) -> Vec<String> {
+    let mut all = amr.to_vec();
+    for method in more {
+        if !all.iter().any(|known| known == method) {
+            all.push((*method).to_owned());
+        }
+    }
+    all
+}
+
+async fn wait(browser: &Browser, pending: &Pending) -> PageResult {
+    let (token, now) = (random_token(), browser.ctx.now());
+    let mut tx = begin(&browser.ctx, pending.account_id).await?;
+    pending::insert(&mut tx, &sha256(token.as_bytes()), pending, now, now + PENDING_LIFETIME).await?;
+    audit(&mut tx, "sign_in_waits", "identity.account", Some(pending.account_id), json!({"amr": pending.amr}));
+    tx.commit(None).await.map_err(Problem::from)?;
+    browser.keep_pending(Some(&token));
+    browser.redirect("/sign-in/factor")
+}
+
+async fn enter(browser: &Browser, account: &Account, proven: &Pending, waited: Option<[u8; 32]>) -> PageResult {
     let earlier = browser.session().await?;
+    let amr: Vec<&str> = proven.amr.iter().map(String::as_str).collect();
     let mut tx = begin(&browser.ctx, account.id).await?;
+    if let Some(hash) = waited
+        && !pending::take(&mut tx, &hash).await?
+    {
+        return Err(PageError::Page(StatusCode::FORBIDDEN, "form_expired"));
+    }
     audit(&mut tx, "sign_in", "identity.account", Some(account.id), json!({"amr": amr}));
     let kept = earlier.as_ref().filter(|earlier| earlier.account_id == account.id);
-    let chosen = kept.and_then(|earlier| earlier.organisation_id);
-    let detail = json!({"amr": amr});
-    let event = Event { organisation_id: chosen, detail, ..Event::done(Action::SignIn, account.id) };
+    let chosen = proven.organisation_id.or(kept.and_then(|earlier| earlier.organisation_id));
+    let event =
+        Event { organisation_id: chosen, detail: json!({"amr": amr}), ..Event::done(Action::SignIn, account.id) };
     note(browser.ctx.request(), &mut tx, event).await?;
-    let token = session::open(&browser.ctx, &mut tx, account.id, chosen, amr, earlier.as_ref()).await?;
+    let token = session::open(&browser.ctx, &mut tx, account.id, chosen, &amr, earlier.as_ref()).await?;
+    let before = profile::signed_in(&mut tx, account.id, browser.ctx.now()).await?;
+    if before && !browser.knows(account.address()) {
+        tell(&browser.ctx, &mut tx, account, "sign_in");
+    }
     tx.commit(None).await.map_err(Problem::from)?;
     browser.remember(&token, account.address());
     finish_sign_ups(browser, account).await;
-    browser.redirect(target)
+    browser.redirect(&proven.target)
 }
 
 /// Finishes what a crash cut short between the account and its organisation; the next sign-in tries again.

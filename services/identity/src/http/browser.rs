@@ -23,6 +23,10 @@ use url::Url;
 const FORM_COOKIE: &str = "hitaji_form";
 const LOCALE_COOKIE: &str = "hitaji_locale";
 const DEVICE_COOKIE: &str = "hitaji_device";
+/// Holds a sign-in that waits for its second factor.
+const PENDING_COOKIE: &str = "hitaji_pending";
+/// So many people may share a browser before the one who was longest away is forgotten.
+const DEVICE_TOKENS_MAX: usize = 5;
 const FORM_BYTES_MAX: usize = 64 << 10;
 
 /// One request of a browser.
@@ -124,7 +128,41 @@ impl Browser {
     pub fn remember(&self, token: &str, email: &str) {
         self.set(session::COOKIE, token, Some(Duration::days(session::ABSOLUTE_DAYS)));
         let device = link::device_token(&self.provider.master, email);
-        self.set(DEVICE_COOKIE, &device, Some(Duration::days(365)));
+        let kept = cookie(&self.ctx.request().headers, DEVICE_COOKIE).unwrap_or_default();
+        let others = kept.split('.').filter(|token| token.len() == device.len() && *token != device);
+        let tokens: Vec<&str> = std::iter::once(device.as_str()).chain(others).take(DEVICE_TOKENS_MAX).collect();
+        self.set(DEVICE_COOKIE, &tokens.join("."), Some(Duration::days(365)));
+    }
+
+    /// Whether this person has signed in here before.
+    pub fn knows(&self, email: &str) -> bool {
+        let kept = cookie(&self.ctx.request().headers, DEVICE_COOKIE).unwrap_or_default();
+        kept.split('.').take(DEVICE_TOKENS_MAX).any(|token| link::is_device_token(&self.provider.master, email, token))
+    }
+
+    /// The token of a sign-in that waits for its second factor.
+    pub fn pending(&self) -> Option<String> {
+        cookie(&self.ctx.request().headers, PENDING_COOKIE).filter(|token| token.len() == 43)
+    }
+
+    /// Keeps such a token, or forgets it.
+    pub fn keep_pending(&self, token: Option<&str>) {
+        let age = if token.is_some() { Duration::minutes(10) } else { Duration::ZERO };
+        self.set(PENDING_COOKIE, token.unwrap_or_default(), Some(age));
+    }
+
+    pub fn keep_locale(&self, locale: &str) {
+        self.set(LOCALE_COOKIE, locale, Some(Duration::days(365)));
+    }
+
+    /// The same page with our one script for passkeys, which asks nobody but us.
+    pub fn with_script(&self, page: PageResult) -> PageResult {
+        let mut response = page?;
+        let policy = response.headers().get(header::CONTENT_SECURITY_POLICY).and_then(|value| value.to_str().ok());
+        let policy = format!("{}; script-src 'self'; connect-src 'self'", policy.unwrap_or("default-src 'none'"));
+        let policy = HeaderValue::from_str(&policy).map_err(Problem::internal)?;
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        Ok(response)
     }
 
     pub fn forget(&self) {
@@ -139,9 +177,7 @@ impl Browser {
     /// Under which name failed attempts at this account are counted: a browser that its person has used before is
     /// not slowed down by strangers.
     pub fn attempt_key(&self, email: &str) -> String {
-        let known = cookie(&self.ctx.request().headers, DEVICE_COOKIE)
-            .is_some_and(|token| link::is_device_token(&self.provider.master, email, &token));
-        format!("{email}/{}", if known { "known" } else { "any" })
+        format!("{email}/{}", if self.knows(email) { "known" } else { "any" })
     }
 
     /// Whether a form was given out by us to this browser.
@@ -178,6 +214,7 @@ impl Browser {
             t => pages::texts(self.locale),
             form_token => link::form_token(&self.provider.master, &self.form_cookie),
             stylesheet => pages::stylesheet_path(),
+            script => self.provider.webauthn.is_some().then(|| pages::path_of(pages::PASSKEY)),
             languages => languages,
             brand => self.brand.get(),
             ..values
@@ -330,7 +367,7 @@ impl Form {
 }
 
 /// A path of ours that a person may be sent on to, and nothing else: an authorization request, the application, an
-/// invitation.
+/// invitation, the account.
 pub fn continue_to(target: Option<&str>) -> String {
     let allowed = |target: &&str| {
         target.len() <= 8192
@@ -340,9 +377,15 @@ pub fn continue_to(target: Option<&str>) -> String {
                 || target.starts_with("/oauth/authorize?")
                 || target.starts_with("/invitations/")
                 || *target == "/device"
-                || target.starts_with("/device?"))
+                || target.starts_with("/device?")
+                || is_account_page(target))
     };
     target.filter(allowed).unwrap_or("/").to_owned()
+}
+
+fn is_account_page(target: &str) -> bool {
+    let rest = target.strip_prefix("/account");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') && !rest.contains("//") && !rest.contains(".."))
 }
 
 #[cfg(test)]
@@ -351,7 +394,15 @@ mod tests {
 
     #[test]
     fn people_are_sent_on_to_our_own_pages_only() {
-        for good in ["/", "/oauth/authorize?client_id=x", "/invitations/abc", "/device", "/device?user_code=X"] {
+        for good in [
+            "/",
+            "/oauth/authorize?client_id=x",
+            "/invitations/abc",
+            "/device",
+            "/device?user_code=X",
+            "/account",
+            "/account/security",
+        ] {
             assert_eq!(continue_to(Some(good)), good);
         }
         for bad in [
@@ -363,6 +414,8 @@ mod tests {
             "/devices",
             "",
             "/a\r\nb",
+            "/accounts",
+            "/account/../oauth",
         ] {
             assert_eq!(continue_to(Some(bad)), "/", "{bad}");
         }

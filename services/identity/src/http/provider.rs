@@ -5,6 +5,7 @@ use crate::domain::role::OwnRole;
 use crate::domain::scope::{Catalogue, Known};
 use crate::events::{Mailer, Texts};
 use crate::http::keys::Keys;
+use crate::http::passkeys;
 use crate::http::passwords::Passwords;
 use crate::http::throttle::Throttle;
 use crate::pages::Pages;
@@ -16,6 +17,7 @@ use hitaji_db::{Databases, DbError};
 use hitaji_web::{Registry, Setup};
 use std::sync::Arc;
 use uuid::Uuid;
+use webauthn_rs::Webauthn;
 
 /// The OpenID provider.
 pub struct Provider {
@@ -27,6 +29,8 @@ pub struct Provider {
     pub keys: Keys,
     pub passwords: Passwords,
     pub throttle: Throttle,
+    /// None where the public address is an IP address: WebAuthn knows names only.
+    pub webauthn: Option<Webauthn>,
     pub pages: Pages,
     pub mailer: Mailer,
     /// How texts reach phones; none where they do not.
@@ -57,6 +61,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         keys: Keys::default(),
         passwords: Passwords::default(),
         throttle: Throttle::new(&settings),
+        webauthn: passkeys::relying_party(setup.origin)?,
         pages: Pages::new()?,
         mailer: Mailer::new(&settings)?,
         texts: Texts::new(&settings)?,

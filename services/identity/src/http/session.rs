@@ -1,4 +1,5 @@
 //! The first-party session: opened at sign-in, found by its cookie, ended at sign-out.
+use crate::store::profile;
 use crate::store::session::{self, NewSession, Session};
 use chrono::TimeDelta;
 use hitaji_contracts::identity::SessionEnded;
@@ -10,7 +11,8 @@ use uuid::Uuid;
 
 pub const COOKIE: &str = "hitaji_session";
 pub const ABSOLUTE_DAYS: i64 = 30;
-const IDLE: TimeDelta = TimeDelta::days(14);
+/// Not used for so long, it has ended.
+pub const IDLE: TimeDelta = TimeDelta::days(14);
 /// A use is noted no more often than this.
 const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(5);
 
@@ -96,6 +98,25 @@ pub async fn end_all(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid) -> Result
     // Grants may outlive the session they were given in; their tokens name it all the same.
     granted.iter().for_each(|session_id| tx.deny_issued(*session_id));
     Ok(sessions.len())
+}
+
+/// Ends one session of a person, with the applications that went on without it. Nothing happens where it is not theirs.
+pub async fn end_own(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid, session_id: Uuid) -> Result<(), Problem> {
+    let now = ctx.now();
+    let theirs = profile::devices(tx, account_id, now, now - IDLE).await?;
+    if theirs.iter().any(|device| device.id == session_id) {
+        profile::end_offline_grants(tx, session_id, now).await?;
+        end(ctx, tx, session_id).await?;
+    }
+    Ok(())
+}
+
+/// Ends everything a person has open but this session.
+pub async fn end_others(ctx: &PlatformCtx, tx: &mut Tx, account_id: Uuid, kept: Uuid) -> Result<(), Problem> {
+    for session_id in profile::end_others(tx, account_id, kept, ctx.now()).await? {
+        ended(tx, session_id, account_id);
+    }
+    Ok(())
 }
 
 /// Tells everybody. Tokens of a grant that outlives the session name it too, so only those that are out are denied.

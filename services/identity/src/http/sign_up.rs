@@ -3,6 +3,7 @@
 use crate::domain::account::{judge_password, locale_of, normalise_email, normalise_name};
 use crate::http::event::{Action, Event, note, note_lock_out};
 use crate::http::membership::{Joining, announce};
+use crate::http::notices;
 use crate::http::passwords::{Busy, Verdict};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
@@ -131,6 +132,7 @@ async fn new_person(
         return known_person(ctx, provider, account, password).await;
     }
     audit(&mut tx, "create", "identity.account", Some(id), json!({"email": checked.email, "name": checked.name}));
+    notices::ask_proof(ctx, &mut tx, &new, &checked.email).await?;
     tx.commit(None).await?;
     Ok(new)
 }

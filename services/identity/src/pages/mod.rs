@@ -10,13 +10,22 @@ use std::sync::OnceLock;
 pub use texts::{LANGUAGES, text};
 
 const STYLESHEET: &str = include_str!("identity.css");
+const SCRIPT: &str = include_str!("passkey.js");
 
 const TEMPLATES: &[(&str, &str)] = &[
+    ("account.html", include_str!("account.html")),
+    ("account_app.html", include_str!("account_app.html")),
+    ("account_codes.html", include_str!("account_codes.html")),
+    ("account_data.html", include_str!("account_data.html")),
+    ("account_devices.html", include_str!("account_devices.html")),
+    ("account_parts.html", include_str!("account_parts.html")),
+    ("account_security.html", include_str!("account_security.html")),
     ("base.html", include_str!("base.html")),
     ("consent.html", include_str!("consent.html")),
     ("device.html", include_str!("device.html")),
     ("device_confirm.html", include_str!("device_confirm.html")),
     ("device_organisation.html", include_str!("device_organisation.html")),
+    ("factor.html", include_str!("factor.html")),
     ("fields.html", include_str!("fields.html")),
     ("form_post.html", include_str!("form_post.html")),
     ("forgot_password.html", include_str!("forgot_password.html")),
@@ -34,6 +43,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("sign_out.html", include_str!("sign_out.html")),
     ("sign_up.html", include_str!("sign_up.html")),
     ("signed_out.html", include_str!("signed_out.html")),
+    ("verify_email.html", include_str!("verify_email.html")),
 ];
 
 /// All templates, parsed. Names ending in `.html` are escaped.
@@ -70,9 +80,12 @@ pub struct Asset {
 
 /// Sends a page's first form; pages work without it, by a button.
 pub const SUBMIT_FORM: usize = 1;
-const ASSETS: [Asset; 2] = [
+/// Speaks to authenticators.
+pub const PASSKEY: usize = 2;
+const ASSETS: [Asset; 3] = [
     Asset { content: STYLESHEET, ending: "css", media_type: "text/css; charset=utf-8" },
     Asset { content: include_str!("submit_form.js"), ending: "js", media_type: "text/javascript; charset=utf-8" },
+    Asset { content: SCRIPT, ending: "js", media_type: "text/javascript; charset=utf-8" },
 ];
 
 /// Where the asset with this index is.

@@ -1,8 +1,11 @@
 //! What pages and mails say, in English, Swahili and French side by side; a file for each area.
+mod account;
 mod applications;
+mod factor;
 mod frame;
 mod invitation;
 mod mail;
+mod notice;
 mod password;
 mod phone;
 mod sign_in;
@@ -12,10 +15,13 @@ mod sign_up;
 type Text = (&'static str, &'static str, &'static str, &'static str);
 
 const AREAS: &[&[Text]] = &[
+    account::TEXTS,
     applications::TEXTS,
+    factor::TEXTS,
     frame::TEXTS,
     invitation::TEXTS,
     mail::TEXTS,
+    notice::TEXTS,
     password::TEXTS,
     phone::TEXTS,
     sign_in::TEXTS,

@@ -11,6 +11,7 @@ async fn with_two_schools(app: &TestApp) -> (String, String, String) {
     let invitation = json!({"email": first.owner_email, "name": "Wanjiku", "roles": ["teacher"]});
     owner.post("/identity/v1/invitations", &invitation).await.ok();
     let mut browser = Browser::new(&app.address);
+    app.settle().await;
     browser.open(&app.mailed_link(&first.owner_email).await).await;
     browser.submit(&[("password", PASSWORD)]).await;
     assert_eq!(browser.leads(), "/");

@@ -48,6 +48,21 @@ impl Browser {
         self.post(&action, &fields).await
     }
 
+    /// Sends the page's form that goes to `action`, whose fields are all in `typed` but the token.
+    pub async fn submit_to(&mut self, action: &str, typed: &[(&str, &str)]) -> &mut Browser {
+        let token =
+            attribute(self.html.split("name=\"form_token\"").nth(1).expect("a form"), "value").expect("a token");
+        let mut fields = vec![("form_token".to_owned(), token)];
+        fields.extend(typed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.post(action, &fields).await
+    }
+
+    /// The page's text between two marks.
+    pub fn between(&self, from: &str, to: &str) -> String {
+        let rest = self.html.split(from).nth(1).unwrap_or_else(|| panic!("no {from} in {}", self.html));
+        rest.split(to).next().unwrap().to_owned()
+    }
+
     pub async fn post(&mut self, address: &str, fields: &[(String, String)]) -> &mut Browser {
         let url = Url::parse(&self.origin).unwrap().join(address).unwrap();
         self.url = url.to_string();

@@ -1,6 +1,7 @@
 //! Identity through HTTP, against real PostgreSQL and a real mail catcher.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here, and says where")]
 
+mod account;
 mod any_issuer;
 mod api_keys;
 mod authorize;
@@ -19,8 +20,10 @@ mod consent;
 mod denials;
 mod device;
 mod dpop;
+mod enumeration;
 mod events;
 mod exchange;
+mod factors;
 mod flow;
 mod front;
 mod introspection;
@@ -35,6 +38,7 @@ mod openidconnect_crate;
 mod operators;
 mod pages;
 mod par;
+mod passkeys;
 mod phone;
 mod policy;
 mod programs;

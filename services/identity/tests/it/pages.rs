@@ -88,7 +88,15 @@ async fn every_page_is_protected_and_speaks_both_languages() {
             (header("x-frame-options"), header("referrer-policy"), header("cache-control")),
             ("DENY", "no-referrer", "no-store")
         );
-        for forbidden in ["<script", " style=\"", "onclick", "http://", "https://"] {
+        let ours = "<script src=\"&#x2f;assets-id&#x2f;passkey.";
+        assert_eq!(
+            browser.html.matches("<script").count(),
+            browser.html.matches(ours).count(),
+            "{page}: only our script"
+        );
+        let allowed = header("content-security-policy").contains("script-src 'self'");
+        assert_eq!(allowed, page == "/sign-in", "{page}: only where it is needed");
+        for forbidden in [" style=\"", "onclick", "http://", "https://"] {
             let html = browser.html.replace("http://www.w3.org/2000/svg", "");
             assert!(!html.contains(forbidden), "{page} has {forbidden}");
         }

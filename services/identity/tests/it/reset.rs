@@ -47,7 +47,7 @@ async fn a_stranger_learns_nothing_and_an_old_link_is_worthless() {
     }
     assert_eq!(pages[0], pages[1]);
     app.settle().await;
-    assert_eq!(app.mails().await.as_array().unwrap().len(), 1);
+    assert_eq!(app.mails().await.as_array().unwrap().len(), 2, "the proof of the owner's address, and the reset");
     let first = app.mailed_link(&school.owner_email).await;
     let mut browser = Browser::new(&app.address);
     app.clock.set(at("2026-05-12T05:30:00Z"));

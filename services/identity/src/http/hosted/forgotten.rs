@@ -1,13 +1,15 @@
 //! `/forgot-password` and `/reset-password/{token}`: a new password by a link that is mailed.
 use crate::domain::account::{judge_password, normalise_email};
 use crate::domain::link::{self, LinkKind};
+use crate::http::arrival::arrive;
 use crate::http::browser::{Browser, Form, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
 use crate::http::hosted::fields::{Errors, typed};
+use crate::http::notices::tell;
 use crate::http::session::{self, audit, begin};
 use crate::http::throttle::Try;
-use crate::store::account;
 use crate::store::reset::{self, Reset};
+use crate::store::{account, pending};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -101,9 +103,12 @@ async fn set(browser: &Browser, token: &str, form: &Form) -> PageResult {
     session::end_all(ctx, &mut tx, reset.account_id).await?;
     audit(&mut tx, "reset_password", "identity.account", Some(reset.account_id), json!(null));
     note(ctx.request(), &mut tx, Event::done(Action::PasswordReset, reset.account_id)).await?;
-    let session = session::open(ctx, &mut tx, reset.account_id, None, &["email"], None).await?;
+    pending::drop_all(&mut tx, reset.account_id).await?;
+    let found = account::find(&mut tx, reset.account_id).await?;
+    let account = found.ok_or(PageError::Page(StatusCode::GONE, "reset_gone"))?;
+    tell(ctx, &mut tx, &account, "password");
     tx.commit(None).await.map_err(Problem::from)?;
     browser.provider.throttle.succeeded(&browser.attempt_key(&reset.email));
-    browser.remember(&session, &reset.email);
-    browser.redirect("/")
+    // The mailbox was proven, and the password is known: it was chosen just now.
+    arrive(browser, &account, &["pwd", "email"], "/").await
 }

@@ -1,16 +1,17 @@
 //! `/invitations/{token}`: an invited person becomes a member, with a new account or the one they have.
 use crate::domain::account::{judge_password, normalise_name};
 use crate::domain::link::{self, LinkKind};
+use crate::http::arrival::arrive_at;
 use crate::http::browser::{Browser, Form, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
 use crate::http::hosted::branding::dress;
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::hosted::sign_in::{Checked, check_password};
 use crate::http::membership::{self, Joining};
-use crate::http::session::{self, audit, begin};
+use crate::http::session::{audit, begin};
 use crate::store::account::{self, Account};
 use crate::store::invitation::{self, Invitation};
-use crate::store::session::Session;
+use crate::store::session;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -19,6 +20,7 @@ use hitaji_db::Tx;
 use hitaji_web::Problem;
 use minijinja::{Value, context};
 use serde_json::json;
+use uuid::Uuid;
 
 /// A link that can be taken, with what people must know of it.
 struct Open {
@@ -94,14 +96,18 @@ async fn accept(browser: &Browser, token: &str, form: &Form) -> PageResult {
         );
     }
     let account = account.or(new.clone()).ok_or(PageError::Page(StatusCode::GONE, "invitation_gone"))?;
-    let earlier = browser.session().await?;
     let mut tx = begin(&browser.ctx, account.id).await?;
     if new.is_some() && !insert(browser, &mut tx, &account).await? {
         // The address got an account meanwhile: show the page anew, which then asks for its password.
         tx.rollback().await.map_err(Problem::from)?;
         return first(browser, token).await;
     }
-    take(browser, tx, &open.invitation, &account, earlier.as_ref()).await
+    take(browser, tx, &open.invitation, &account).await?;
+    let organisation = open.invitation.organisation_id;
+    match browser.session().await?.filter(|_| open.signed_in) {
+        Some(session) => stay(browser, session.id, organisation).await,
+        None => arrive_at(browser, &account, &["pwd"], "/", Some(organisation)).await,
+    }
 }
 
 /// A person who has an account and knows its password.
@@ -142,14 +148,16 @@ async fn insert(browser: &Browser, tx: &mut Tx, account: &Account) -> Result<boo
     Ok(account::insert(tx, account, browser.ctx.now()).await?)
 }
 
-/// Membership, event, session: all or nothing.
-async fn take(
-    browser: &Browser,
-    mut tx: Tx,
-    invitation: &Invitation,
-    account: &Account,
-    earlier: Option<&Session>,
-) -> PageResult {
+/// In the session that the person has, with all that was proven in it.
+async fn stay(browser: &Browser, session_id: Uuid, organisation: Uuid) -> PageResult {
+    let mut conn = browser.ctx.read().await?;
+    session::touch(&mut conn, session_id, Some(organisation), browser.ctx.now()).await?;
+    conn.release();
+    browser.redirect("/")
+}
+
+/// Membership and event: all or nothing.
+async fn take(browser: &Browser, mut tx: Tx, invitation: &Invitation, account: &Account) -> Result<(), PageError> {
     let (ctx, now) = (&browser.ctx, browser.ctx.now());
     if !invitation::accept(&mut tx, invitation.id, invitation.counter, account.id, now).await? {
         return Err(PageError::Page(StatusCode::GONE, "invitation_gone"));
@@ -169,13 +177,13 @@ async fn take(
     })?;
     let what = json!({"account_id": account.id, "roles": invitation.roles});
     audit(&mut tx, "accept", "identity.invitation", Some(invitation.id), what);
-    let organisation = Some(invitation.organisation_id);
-    let event = Event { organisation_id: organisation, ..Event::done(Action::InvitationAccepted, account.id) };
+    let event = Event {
+        organisation_id: Some(invitation.organisation_id),
+        ..Event::done(Action::InvitationAccepted, account.id)
+    };
     note(ctx.request(), &mut tx, event).await?;
-    let token = session::open(ctx, &mut tx, account.id, organisation, &["pwd"], earlier).await?;
     tx.commit(None).await.map_err(Problem::from)?;
-    browser.remember(&token, account.address());
-    browser.redirect("/")
+    Ok(())
 }
 
 fn page(browser: &Browser, status: StatusCode, open: &Open, values: Value, errors: &Errors) -> PageResult {

@@ -1,11 +1,14 @@
-//! The pages that people see: sign-up, sign-in, invitations, passwords.
+//! The pages that people see: sign-up, sign-in, invitations, passwords, applications, their own account.
+pub mod account;
 pub mod branding;
 pub mod consent;
 pub mod device;
+pub mod factor;
 pub mod fields;
 pub mod forgotten;
 pub mod invitation;
 pub mod organisations;
+pub mod passkeys;
 pub mod phone;
 pub mod sign_in;
 pub mod sign_up;
@@ -40,7 +43,11 @@ pub fn routes() -> Vec<Route> {
         Route::get("/device", PAGE, device::show),
         Route::post("/device", PAGE, device::submit),
         Route::post("/device/decision", PAGE, device::decide),
+        Route::get("/sign-in/factor", PAGE, factor::show),
+        Route::post("/sign-in/factor", PAGE, factor::submit),
+        Route::post("/sign-in/passkey", PAGE, passkeys::submit),
+        Route::post("/passkeys/options", PAGE, passkeys::options),
         Route::get("/assets-id/{file}", PAGE, crate::pages::asset),
     ];
-    routes.into_iter().map(Route::protocol).collect()
+    routes.into_iter().chain(account::routes()).map(Route::protocol).collect()
 }

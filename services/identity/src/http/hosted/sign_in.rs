@@ -76,6 +76,12 @@ async fn sign_in(browser: &Browser, form: &Form) -> PageResult {
     }
 }
 
+/// The page again, because another way to sign in did not work.
+pub async fn refused(browser: &Browser, target: &str, text: &str) -> PageResult {
+    let values = context! { typed => context! { email => "" }, notice => browser.text(text) };
+    page(browser, StatusCode::UNPROCESSABLE_ENTITY, target, values, &Errors::default()).await
+}
+
 /// Checks address and password with all limits. Takes the same time for unknown accounts, and says nothing of them.
 pub async fn check_password(browser: &Browser, email: &str, password: &str) -> Result<Checked, PageError> {
     let (ctx, provider): (_, &Provider) = (&browser.ctx, &browser.provider);
@@ -127,5 +133,5 @@ async fn page(browser: &Browser, status: StatusCode, target: &str, values: Value
     let phone = browser.provider.texts.is_some();
     let values = context! { target => target, phone => phone, errors => errors.value(), ..values };
     let leads_to = leads_to(browser, target).await?;
-    browser.page_for(status, "sign_in.html", values, leads_to.as_deref())
+    browser.with_script(browser.page_for(status, "sign_in.html", values, leads_to.as_deref()))
 }

@@ -1,9 +1,8 @@
 //! `/sign-up`: a person and their organisation, by a form.
 use crate::domain::place::{COUNTRIES, EAST_AFRICAN, country, currencies, time_zones};
+use crate::http::arrival::arrive_at;
 use crate::http::browser::{Browser, Form, PageError, PageResult};
-use crate::http::event::{Action, Event, note};
 use crate::http::hosted::fields::{Errors, typed};
-use crate::http::session::{self, audit, begin};
 use crate::http::sign_up::{Done, Refused, sign_up};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,7 +10,6 @@ use hitaji_contracts::identity::SignUp;
 use hitaji_core::{ErrorCode, TenantId, new_id};
 use hitaji_web::Problem;
 use minijinja::{Value, context};
-use serde_json::json;
 use uuid::Uuid;
 
 const TYPED: &[&str] = &["organisation", "country", "currency", "time_zone", "name", "email", "organisation_id"];
@@ -46,18 +44,9 @@ async fn create(browser: &Browser, form: &Form) -> PageResult {
     page(browser, StatusCode::UNPROCESSABLE_ENTITY, context! { typed => typed(form, TYPED), chosen => chosen }, &errors)
 }
 
-/// Signs the new owner in.
+/// Signs the owner in: a new one at once, a known one with their second factor.
 async fn welcome(browser: &Browser, done: &Done) -> PageResult {
-    let earlier = browser.session().await?;
-    let mut tx = begin(&browser.ctx, done.account.id).await?;
-    audit(&mut tx, "sign_in", "identity.account", Some(done.account.id), json!({"by": "sign-up"}));
-    let organisation = Some(done.organisation_id.0);
-    let event = Event { organisation_id: organisation, ..Event::done(Action::SignIn, done.account.id) };
-    note(browser.ctx.request(), &mut tx, event).await?;
-    let token = session::open(&browser.ctx, &mut tx, done.account.id, organisation, &["pwd"], earlier.as_ref()).await?;
-    tx.commit(None).await.map_err(Problem::from)?;
-    browser.remember(&token, done.account.address());
-    browser.redirect("/")
+    arrive_at(browser, &done.account, &["pwd"], "/", Some(done.organisation_id.0)).await
 }
 
 fn asked(browser: &Browser, form: &Form) -> SignUp {

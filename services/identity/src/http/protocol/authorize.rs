@@ -1,4 +1,5 @@
 //! `/oauth/authorize`: who is it, for which organisation, and then a code for the client.
+use crate::domain::assurance;
 use crate::domain::client::{Client, GrantType};
 use crate::domain::consent::{covers, wanted};
 use crate::domain::policy::Verdict;
@@ -147,6 +148,9 @@ pub async fn decide(
                 return Ok(Next::Refuse(Refusal::new("invalid_request", "id_token_hint is not ours")));
             }
         }
+    }
+    if let Some(level) = assurance::missing(&asked.acr, &session.amr) {
+        return Ok(Next::Prove(level));
     }
     if destination.client.operators {
         let mut conn = browser.ctx.read().await?;
