@@ -2,12 +2,14 @@
 //! the test moves.
 mod app;
 mod client;
+mod openid_provider;
 mod postgres;
 mod vault;
 mod wait;
 
 pub use app::{Organisation, PASSWORD, TestApp, at};
 pub use client::{Client, Reply, send};
+pub use openid_provider::{CLIENT_ID, CLIENT_SECRET, OpenidProvider, Script};
 pub use postgres::{POSTGRES_VARIABLE, another_postgres, test_postgres};
 pub use vault::{VAULT_TOKEN, vault};
 pub use wait::{moment, until};

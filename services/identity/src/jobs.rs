@@ -1,6 +1,6 @@
 //! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew, people are counted.
 use crate::http::provider::Provider;
-use crate::store::{grant, organisation, reset, session};
+use crate::store::{federation, grant, organisation, reset, session};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
 use hitaji_core::TenantId;
@@ -34,8 +34,10 @@ pub const JOBS: &[Job] = &[
 /// Seals the signing keys anew where the master key has changed.
 async fn rewrap(context: JobContext) -> Result<(), String> {
     let rewrapped = crate::http::keys::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
+    let rewrapped =
+        rewrapped + crate::http::federation::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
     if rewrapped > 0 {
-        tracing::info!(rewrapped, "signing keys were sealed by the new master key");
+        tracing::info!(rewrapped, "signing keys and secrets were sealed by the new master key");
     }
     Ok(())
 }
@@ -69,6 +71,7 @@ async fn forget(context: JobContext) -> Result<(), String> {
         let grants = grant::forget(&mut conn, before).await?;
         let sessions = session::forget(&mut conn, before).await?;
         let resets = reset::forget(&mut conn, before).await?;
+        federation::forget(&mut conn, before).await?;
         conn.release();
         tracing::info!(grants, sessions, resets, "expired sign-ins were removed");
         Ok::<_, hitaji_db::DbError>(())

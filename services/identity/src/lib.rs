@@ -24,6 +24,11 @@ const PERMISSIONS: &[Permission] = &[
         description: "Invite people, as far as one's own permissions go",
     },
     Permission { number: 34, scope: "identity.role:read", description: "See what each role allows" },
+    Permission {
+        number: 40,
+        scope: "identity.provider:manage",
+        description: "Decide with which providers people sign in, prove domains, and connect directories",
+    },
 ];
 
 /// Products say what their own roles may do here, under the same keys; only the owner is everybody's.
@@ -58,6 +63,12 @@ const MIGRATIONS: &[Migration] = &[
         home: Home::Control,
         version: 4,
         sql: include_str!("../migrations/0004_people_and_programs.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 11,
+        sql: include_str!("../migrations/0011_federation.sql"),
     },
 ];
 

@@ -2,6 +2,7 @@
 pub mod account;
 pub mod assurance;
 pub mod client;
+pub mod federation;
 pub mod link;
 pub mod operator;
 pub mod pkce;

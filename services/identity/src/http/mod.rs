@@ -2,10 +2,12 @@
 pub mod api;
 pub mod arrival;
 pub mod browser;
+pub mod federation;
 pub mod hosted;
 pub mod keys;
 pub mod membership;
 pub mod mint;
+pub mod outgoing;
 pub mod passwords;
 pub mod protocol;
 pub mod provider;

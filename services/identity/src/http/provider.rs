@@ -3,6 +3,7 @@ use crate::config::Settings;
 use crate::domain::client::Client;
 use crate::domain::scope::{Catalogue, Known};
 use crate::events::Mailer;
+use crate::http::federation::Federation;
 use crate::http::keys::Keys;
 use crate::http::passwords::Passwords;
 use crate::http::throttle::Throttle;
@@ -33,6 +34,8 @@ pub struct Provider {
     /// The issuer: the public address without a trailing slash.
     pub origin: String,
     pub denylist: Denylist,
+    /// Other providers that people sign in with.
+    pub federation: Federation,
 }
 
 /// Reads the configuration; nothing is opened yet.
@@ -59,6 +62,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         databases: setup.databases.clone(),
         origin: setup.origin.to_owned(),
         denylist: setup.denylist.clone(),
+        federation: Federation::new(&settings, setup.origin)?,
         settings,
     };
     let mut parts = Parts::default();

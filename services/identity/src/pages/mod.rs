@@ -13,6 +13,8 @@ const STYLESHEET: &str = include_str!("identity.css");
 
 const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("base.html")),
+    ("connect.html", include_str!("connect.html")),
+    ("elsewhere.html", include_str!("elsewhere.html")),
     ("fields.html", include_str!("fields.html")),
     ("forgot_password.html", include_str!("forgot_password.html")),
     ("invitation.html", include_str!("invitation.html")),

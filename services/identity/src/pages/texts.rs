@@ -1,4 +1,5 @@
 //! What pages and mails say, in English, Swahili and French side by side; a file for each area.
+mod federation;
 mod frame;
 mod invitation;
 mod mail;
@@ -10,7 +11,7 @@ mod sign_up;
 type Text = (&'static str, &'static str, &'static str, &'static str);
 
 const AREAS: &[&[Text]] =
-    &[frame::TEXTS, invitation::TEXTS, mail::TEXTS, password::TEXTS, sign_in::TEXTS, sign_up::TEXTS];
+    &[federation::TEXTS, frame::TEXTS, invitation::TEXTS, mail::TEXTS, password::TEXTS, sign_in::TEXTS, sign_up::TEXTS];
 
 /// Languages by their tags, with their own names.
 pub const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("sw", "Kiswahili"), ("fr", "Français")];

@@ -1,6 +1,8 @@
 //! SQL of identity, on the control database.
 pub mod account;
 pub mod client;
+pub mod domain;
+pub mod federation;
 pub mod grant;
 pub mod invitation;
 pub mod operator;
@@ -8,3 +10,4 @@ pub mod organisation;
 pub mod reset;
 pub mod session;
 pub mod signing_key;
+pub mod upstream;

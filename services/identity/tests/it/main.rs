@@ -4,6 +4,7 @@
 mod authorize;
 mod browser;
 mod commands;
+mod federation;
 mod flow;
 mod invitations;
 mod limits;

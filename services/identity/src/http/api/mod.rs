@@ -1,10 +1,12 @@
 //! The JSON commands and questions of identity.
 pub mod adoptions;
+pub mod identities;
 pub mod invitations;
 pub mod me;
 pub mod members;
 pub mod operator_tokens;
 pub mod operators;
+pub mod providers;
 pub mod roles;
 pub mod sign_ups;
 pub mod support_tokens;
@@ -19,11 +21,48 @@ use std::time::Duration;
 
 const MEMBER_READ: Access = Access::Scope("identity.member:read");
 const MEMBER_MANAGE: Access = Access::Scope("identity.member:manage");
+const PROVIDERS: Access = Access::Scope("identity.provider:manage");
 
 pub fn routes() -> Vec<Route> {
     let mut routes = member_routes();
     routes.extend(operator_routes());
+    routes.extend(federation_routes());
     routes
+}
+
+fn federation_routes() -> Vec<Route> {
+    let member = Access::Member("everybody decides how they themselves sign in");
+    vec![
+        paged::<providers::ProviderOut>(
+            Route::get("/providers", PROVIDERS, providers::list).summary("Providers that people sign in with"),
+        ),
+        Route::get("/providers/{id}", PROVIDERS, providers::read)
+            .summary("One provider")
+            .answers::<providers::ProviderOut>(200),
+        Route::post("/providers", PROVIDERS, providers::create)
+            .summary("Let people sign in with another OpenID provider")
+            .body::<providers::NewProvider>()
+            .answers::<providers::ProviderOut>(201),
+        Route::patch("/providers/{id}", PROVIDERS, providers::change)
+            .summary("Change a provider, or give its client a new secret")
+            .body::<providers::ProviderPatch>()
+            .if_match()
+            .answers::<providers::ProviderOut>(200),
+        Route::delete("/providers/{id}", PROVIDERS, providers::remove)
+            .summary("Nobody signs in with this provider any more")
+            .if_match()
+            .answers_schema(204, None),
+        Route::post("/providers/{id}/test", PROVIDERS, providers::test)
+            .summary("Ask a provider for its discovery document and keys")
+            .idempotency(Idempotency::None)
+            .answers::<providers::TestOut>(200),
+        paged::<identities::IdentityOut>(
+            Route::get("/me/identities", member, identities::list).summary("Who I am at other providers"),
+        ),
+        Route::delete("/me/identities/{id}", member, identities::remove)
+            .summary("Sign in with this provider no more")
+            .answers_schema(204, None),
+    ]
 }
 
 fn member_routes() -> Vec<Route> {

@@ -167,6 +167,12 @@ async fn take(
     let what = json!({"account_id": account.id, "roles": invitation.roles});
     audit(&mut tx, "accept", "identity.invitation", Some(invitation.id), what);
     let organisation = Some(invitation.organisation_id);
+    // Who was signed in already stays so: their session says how they proved who they are.
+    if let Some(earlier) = earlier.filter(|earlier| earlier.account_id == account.id) {
+        crate::store::session::touch(&mut tx, earlier.id, organisation, now).await?;
+        tx.commit(None).await.map_err(Problem::from)?;
+        return browser.redirect("/");
+    }
     let token = session::open(ctx, &mut tx, account.id, organisation, &["pwd"], earlier).await?;
     tx.commit(None).await.map_err(Problem::from)?;
     browser.remember(&token, account.address());

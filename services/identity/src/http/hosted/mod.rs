@@ -6,6 +6,7 @@ pub mod organisations;
 pub mod sign_in;
 pub mod sign_up;
 
+use crate::http::federation::{attempt, callback, connect};
 use hitaji_web::{Access, Route};
 
 const PAGE: Access = Access::Public("people are not signed in yet, or end being so");
@@ -16,6 +17,10 @@ pub fn routes() -> Vec<Route> {
         Route::post("/sign-up", PAGE, sign_up::submit),
         Route::get("/sign-in", PAGE, sign_in::show),
         Route::post("/sign-in", PAGE, sign_in::submit),
+        Route::get("/sign-in/with/{provider}", PAGE, attempt::start),
+        Route::get("/sign-in/callback/{provider}", PAGE, callback::show),
+        Route::get("/sign-in/connect/{token}", PAGE, connect::show),
+        Route::post("/sign-in/connect/{token}", PAGE, connect::submit),
         Route::get("/sign-in/organisation", PAGE, organisations::show),
         Route::post("/sign-in/organisation", PAGE, organisations::submit),
         Route::get("/invitations/{token}", PAGE, invitation::show),

@@ -2,6 +2,7 @@
 use crate::domain::client::GrantType;
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
+use crate::http::federation::entry::{self, Entry};
 use crate::http::membership;
 use crate::http::mint::{Bearer, Proof};
 use crate::http::session::{audit, begin};
@@ -28,6 +29,8 @@ enum Next {
     SignIn,
     /// The person must say which organisation.
     Choose,
+    /// The person must sign in with this other provider.
+    With(String),
     /// The person must prove more of who they are, up to this level of `domain::assurance`.
     Prove(&'static str),
     Refuse(Refusal),
@@ -61,7 +64,7 @@ async fn authorize(browser: &Browser, parameters: Parameters) -> PageResult {
             back(browser, &destination, &[("code", &code)], silent)
         }
         Next::Refuse(refusal) => back(browser, &destination, &refused(&refusal), silent),
-        Next::SignIn if silent => back(browser, &destination, &refused(&login_required()), true),
+        Next::SignIn | Next::With(_) if silent => back(browser, &destination, &refused(&login_required()), true),
         Next::Prove(_) if silent => {
             let refusal = Refusal::new("interaction_required", "the person must prove more of who they are");
             back(browser, &destination, &refused(&refusal), true)
@@ -76,6 +79,10 @@ async fn authorize(browser: &Browser, parameters: Parameters) -> PageResult {
             let after = browser.ctx.now().timestamp().to_string();
             let again = parameters.with("prompt", None).with(SIGNED_IN_AFTER, Some(&after));
             person_first(browser, "/sign-in", &again)
+        }
+        Next::With(provider) => {
+            let path = format!("/sign-in/with/{provider}");
+            person_first(browser, &path, &parameters.with("prompt", None))
         }
         Next::Choose => person_first(browser, "/sign-in/organisation", &parameters.with("prompt", None)),
     }
@@ -149,7 +156,11 @@ async fn member(browser: &Browser, asked: &AuthorizationRequest, session: Sessio
         return Ok(Next::Refuse(Refusal::new("access_denied", why)));
     };
     let standing = Standing::Member(belonging.clone());
-    Ok(Next::Grant(Box::new((session, standing))))
+    Ok(match entry::enter(browser, belonging.tenant.id.0, session).await? {
+        Entry::Free(session) => Next::Grant(Box::new((*session, standing))),
+        Entry::Only(provider) => Next::With(provider),
+        Entry::Otherwise => Next::SignIn,
+    })
 }
 
 fn must_sign_in_again(asked: &AuthorizationRequest, session: &Session, now: i64) -> bool {
