@@ -28,6 +28,8 @@ pub struct Settings {
     pub refresh_repeat_window_s: i64,
     /// Applications besides our own web client.
     pub clients: Vec<ConfiguredClient>,
+    /// The name server that is asked whether a domain is an organisation's own, with its port; empty for the machine's own.
+    pub dns_server: String,
     /// OpenID providers that everybody may sign in with.
     pub providers: Vec<ConfiguredProvider>,
 }
@@ -42,6 +44,7 @@ impl Default for Settings {
             token_requests_per_address_per_second: 200,
             refresh_repeat_window_s: 10,
             clients: Vec::new(),
+            dns_server: String::new(),
             providers: Vec::new(),
         }
     }

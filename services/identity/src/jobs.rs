@@ -1,6 +1,6 @@
 //! Periodic work: what has expired is removed, what an earlier master key sealed is sealed anew, people are counted.
 use crate::http::provider::Provider;
-use crate::store::{federation, grant, organisation, reset, session};
+use crate::store::{domain, federation, grant, organisation, reset, session};
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
 use hitaji_core::TenantId;
@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 /// A used code or token is kept so long, so that a second use is recognised.
 const KEPT: TimeDelta = TimeDelta::days(1);
+/// For so long a proof by DNS is believed.
+const DOMAIN_KEPT: TimeDelta = TimeDelta::days(7);
 
 pub const JOBS: &[Job] = &[
     Job {
@@ -16,6 +18,12 @@ pub const JOBS: &[Job] = &[
         every: Duration::from_secs(600),
         everywhere: false,
         run: |context| Box::pin(forget(context)),
+    },
+    Job {
+        name: "identity.domains",
+        every: Duration::from_secs(3600),
+        everywhere: false,
+        run: |context| Box::pin(recheck(context)),
     },
     Job {
         name: "identity.rewrap",
@@ -30,6 +38,34 @@ pub const JOBS: &[Job] = &[
         run: |context| Box::pin(count(context)),
     },
 ];
+
+/// Looks at proven domains again, a week after the last time. Where the record is gone the domain is nobody's any more:
+/// its people sign in like everybody, and it may have a new owner.
+async fn recheck(context: JobContext) -> Result<(), String> {
+    let now = context.databases.clock().now();
+    let work = async {
+        let mut conn = context.databases.control().await?;
+        let due = domain::due(&mut conn, now - DOMAIN_KEPT, 100).await?;
+        conn.release();
+        for mut row in due {
+            // Without an answer nothing is known, and nothing changes.
+            let Ok(proven) = context.parts.get::<Provider>().dns.is_proven(&row.domain, &row.token).await else {
+                continue;
+            };
+            row.checked_at = Some(now);
+            if !proven {
+                tracing::warn!(domain = row.id.to_string(), "a domain lost the record that proved it");
+                (row.verified_at, row.required_provider, row.auto_join_role) = (None, None, None);
+            }
+            row.version += 1;
+            let mut conn = context.databases.control().await?;
+            domain::update(&mut conn, &row).await?;
+            conn.release();
+        }
+        Ok::<_, hitaji_db::DbError>(())
+    };
+    work.await.map_err(|error| error.to_string())
+}
 
 /// Seals the signing keys anew where the master key has changed.
 async fn rewrap(context: JobContext) -> Result<(), String> {

@@ -9,4 +9,5 @@ pub mod pkce;
 pub mod place;
 pub mod refresh;
 pub mod request;
+pub mod scim;
 pub mod scope;

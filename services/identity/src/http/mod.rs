@@ -2,6 +2,7 @@
 pub mod api;
 pub mod arrival;
 pub mod browser;
+pub mod dns;
 pub mod federation;
 pub mod hosted;
 pub mod keys;
@@ -11,6 +12,7 @@ pub mod outgoing;
 pub mod passwords;
 pub mod protocol;
 pub mod provider;
+pub mod scim;
 pub mod session;
 pub mod sign_up;
 pub mod standing;
@@ -22,5 +24,6 @@ pub fn routes() -> Vec<Route> {
     let mut routes = protocol::routes();
     routes.extend(hosted::routes());
     routes.extend(api::routes());
+    routes.extend(scim::routes());
     routes
 }

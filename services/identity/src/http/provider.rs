@@ -3,6 +3,7 @@ use crate::config::Settings;
 use crate::domain::client::Client;
 use crate::domain::scope::{Catalogue, Known};
 use crate::events::Mailer;
+use crate::http::dns::Dns;
 use crate::http::federation::Federation;
 use crate::http::keys::Keys;
 use crate::http::passwords::Passwords;
@@ -36,6 +37,7 @@ pub struct Provider {
     pub denylist: Denylist,
     /// Other providers that people sign in with.
     pub federation: Federation,
+    pub dns: Dns,
 }
 
 /// Reads the configuration; nothing is opened yet.
@@ -62,6 +64,7 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         databases: setup.databases.clone(),
         origin: setup.origin.to_owned(),
         denylist: setup.denylist.clone(),
+        dns: Dns::new(&settings.dns_server)?,
         federation: Federation::new(&settings, setup.origin)?,
         settings,
     };

@@ -102,10 +102,11 @@ pub async fn delete(conn: &mut PgConnection, id: Uuid) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Writes a row whose version was raised by one; nothing when somebody else changed it meanwhile.
 pub async fn update(conn: &mut PgConnection, row: &Row) -> Result<(), DbError> {
     sqlx::query(
         "update identity.domain set verified_at = $2, checked_at = $3, required_provider = $4, auto_join_role = $5, version = $6
-         where id = $1",
+         where id = $1 and version = $6 - 1",
     )
     .bind(row.id)
     .bind(row.verified_at)

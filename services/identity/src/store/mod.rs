@@ -8,6 +8,7 @@ pub mod invitation;
 pub mod operator;
 pub mod organisation;
 pub mod reset;
+pub mod scim;
 pub mod session;
 pub mod signing_key;
 pub mod upstream;

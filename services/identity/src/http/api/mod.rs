@@ -1,5 +1,6 @@
 //! The JSON commands and questions of identity.
 pub mod adoptions;
+pub mod domains;
 pub mod identities;
 pub mod invitations;
 pub mod me;
@@ -8,6 +9,7 @@ pub mod operator_tokens;
 pub mod operators;
 pub mod providers;
 pub mod roles;
+pub mod scim_tokens;
 pub mod sign_ups;
 pub mod support_tokens;
 
@@ -56,6 +58,39 @@ fn federation_routes() -> Vec<Route> {
             .summary("Ask a provider for its discovery document and keys")
             .idempotency(Idempotency::None)
             .answers::<providers::TestOut>(200),
+        paged::<domains::DomainOut>(
+            Route::get("/domains", PROVIDERS, domains::list).summary("Domains of the organisation, proven or not"),
+        ),
+        Route::get("/domains/{id}", PROVIDERS, domains::read).summary("One domain").answers::<domains::DomainOut>(200),
+        Route::post("/domains", PROVIDERS, domains::create)
+            .summary("Say that a domain is the organisation's own; a DNS record proves it")
+            .body::<domains::NewDomain>()
+            .answers::<domains::DomainOut>(201),
+        Route::post("/domains/{id}/verify", PROVIDERS, domains::verify)
+            .summary("Look whether the DNS proves the domain")
+            .idempotency(Idempotency::None)
+            .answers::<domains::DomainOut>(200),
+        Route::patch("/domains/{id}", PROVIDERS, domains::change)
+            .summary("Say how people of a proven domain sign in, and what they become")
+            .body::<domains::DomainPatch>()
+            .if_match()
+            .answers::<domains::DomainOut>(200),
+        Route::delete("/domains/{id}", PROVIDERS, domains::remove)
+            .summary("Give a domain up")
+            .if_match()
+            .answers_schema(204, None),
+        paged::<scim_tokens::ScimTokenOut>(
+            Route::get("/scim-tokens", PROVIDERS, scim_tokens::list).summary("Tokens of directories (SCIM)"),
+        ),
+        // The secret is in the answer, so no answer is kept for a repeated request.
+        Route::post("/scim-tokens", PROVIDERS, scim_tokens::create)
+            .summary("Connect a directory (SCIM); the token is shown once")
+            .idempotency(Idempotency::None)
+            .body::<scim_tokens::NewScimToken>()
+            .answers::<scim_tokens::ScimTokenMade>(201),
+        Route::delete("/scim-tokens/{id}", PROVIDERS, scim_tokens::revoke)
+            .summary("Disconnect a directory")
+            .answers_schema(204, None),
         paged::<identities::IdentityOut>(
             Route::get("/me/identities", member, identities::list).summary("Who I am at other providers"),
         ),
