@@ -269,7 +269,8 @@ impl Arrived {
 }
 
 fn yes(value: Option<&Value>) -> bool {
-    value.is_some_and(|value| *value == Value::Bool(true) || value.as_str() == Some("true") || value.as_i64() == Some(1))
+    value
+        .is_some_and(|value| *value == Value::Bool(true) || value.as_str() == Some("true") || value.as_i64() == Some(1))
 }
 
 /// The domain of a normalised address.

@@ -303,11 +303,17 @@ mod tests {
         let id = Uuid::from_u128(7);
         let with = |operation: Value| group_patch(&json!({"schemas": [PATCH], "Operations": [operation]}));
         let member = json!([{"value": id}]);
-        assert_eq!(with(json!({"op": "Add", "path": "members", "value": member})), Ok(vec![MemberChange::Add(vec![id])]));
+        assert_eq!(
+            with(json!({"op": "Add", "path": "members", "value": member})),
+            Ok(vec![MemberChange::Add(vec![id])])
+        );
         let path = format!("members[value eq \"{id}\"]");
         assert_eq!(with(json!({"op": "remove", "path": path})), Ok(vec![MemberChange::Remove(vec![id])]));
         assert_eq!(with(json!({"op": "remove", "path": "members"})), Ok(vec![MemberChange::Replace(vec![])]));
-        assert_eq!(with(json!({"op": "replace", "value": {"members": member}})), Ok(vec![MemberChange::Replace(vec![id])]));
+        assert_eq!(
+            with(json!({"op": "replace", "value": {"members": member}})),
+            Ok(vec![MemberChange::Replace(vec![id])])
+        );
         assert_eq!(with(json!({"op": "add", "path": "owners", "value": member})), Err(PATH));
     }
 }

@@ -38,7 +38,13 @@ pub async fn arrive_via(
 ) -> PageResult {
     let earlier = browser.session().await?;
     let mut tx = begin(&browser.ctx, account.id).await?;
-    audit(&mut tx, "sign_in", "identity.account", Some(account.id), json!({"amr": amr, "provider": via.map(|via| via.provider)}));
+    audit(
+        &mut tx,
+        "sign_in",
+        "identity.account",
+        Some(account.id),
+        json!({"amr": amr, "provider": via.map(|via| via.provider)}),
+    );
     let kept = earlier.as_ref().filter(|earlier| earlier.account_id == account.id);
     let chosen = kept.and_then(|earlier| earlier.organisation_id);
     let token = session::open(&browser.ctx, &mut tx, account.id, chosen, amr, earlier.as_ref()).await?;

@@ -23,7 +23,8 @@ impl Dns {
     /// `server` is an address with a port; empty for the machine's own.
     pub fn new(server: &str) -> Result<Dns, String> {
         let wrong = |_| "identity.dns_server is not an address like 9.9.9.9:53".to_owned();
-        let server = Some(server).filter(|text| !text.is_empty()).map(|text| text.parse().map_err(wrong)).transpose()?;
+        let server =
+            Some(server).filter(|text| !text.is_empty()).map(|text| text.parse().map_err(wrong)).transpose()?;
         Ok(Dns { server })
     }
 

@@ -147,7 +147,9 @@ mod tests {
 
     #[test]
     fn only_a_platform_of_this_machine_asks_this_machine() {
-        assert!(is_loopback("http://localhost:8080") && is_loopback("http://127.0.0.1:1") && is_loopback("http://[::1]"));
+        assert!(
+            is_loopback("http://localhost:8080") && is_loopback("http://127.0.0.1:1") && is_loopback("http://[::1]")
+        );
         assert!(!is_loopback("https://hitaji.example") && !is_loopback("https://localhost.evil.example"));
     }
 

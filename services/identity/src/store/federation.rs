@@ -125,19 +125,13 @@ pub async fn finish(conn: &mut PgConnection, id: Uuid) -> Result<bool, DbError> 
 
 /// Removes attempts that expired before `before`.
 pub async fn forget(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<u64, DbError> {
-    let removed = sqlx::query("delete from identity.federation_attempt where expires_at < $1")
-        .bind(before)
-        .execute(conn)
-        .await?;
+    let removed =
+        sqlx::query("delete from identity.federation_attempt where expires_at < $1").bind(before).execute(conn).await?;
     Ok(removed.rows_affected())
 }
 
 /// Whose account this person of another provider is connected to; notes that it was used.
-pub async fn arrive(
-    conn: &mut PgConnection,
-    arrived: &Arrived,
-    now: DateTime<Utc>,
-) -> Result<Option<Uuid>, DbError> {
+pub async fn arrive(conn: &mut PgConnection, arrived: &Arrived, now: DateTime<Utc>) -> Result<Option<Uuid>, DbError> {
     Ok(sqlx::query_scalar(
         "update identity.external_identity set last_used_at = $3, email = coalesce($4, email)
          where issuer = $1 and subject = $2 returning account_id",

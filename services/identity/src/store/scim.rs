@@ -56,11 +56,7 @@ pub async fn insert_token(conn: &mut PgConnection, new: &Token, hash: &[u8; 32])
 }
 
 /// The token of this hash, neither revoked nor expired; notes the use.
-pub async fn use_token(
-    conn: &mut PgConnection,
-    hash: &[u8; 32],
-    now: DateTime<Utc>,
-) -> Result<Option<Token>, DbError> {
+pub async fn use_token(conn: &mut PgConnection, hash: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Token>, DbError> {
     Ok(sqlx::query_as(
         "update identity.scim_token set last_used_at = $2 where hash = $1 and revoked_at is null and expires_at > $2
          returning id, organisation_id, label, roles, default_role, created_by, created_at, expires_at, last_used_at",
@@ -107,11 +103,7 @@ pub async fn revoke_token(
 }
 
 /// Makes a row for every member, and finds those who joined by an invitation.
-pub async fn follow_members(
-    conn: &mut PgConnection,
-    organisation_id: Uuid,
-    now: DateTime<Utc>,
-) -> Result<(), DbError> {
+pub async fn follow_members(conn: &mut PgConnection, organisation_id: Uuid, now: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query(
         "update identity.scim_user u set account_id = m.account_id, version = u.version + 1, updated_at = $2
          from identity.membership m join identity.account a on a.id = m.account_id
@@ -147,10 +139,11 @@ pub async fn users(
     let (mut id, mut user_name, mut external_id, mut active) = (None, None, None, None);
     match filter {
         Some(Filter::Id(text)) => id = Some(text.clone()),
-        Some(Filter::UserName(text) | Filter::DisplayName(text)) => user_name = Some(text.to_lowercase()),
+        Some(Filter::UserName(text)) => user_name = Some(text.to_lowercase()),
         Some(Filter::ExternalId(text)) => external_id = Some(text.clone()),
         Some(Filter::Active(value)) => active = Some(*value),
-        None => {}
+        // Of groups only.
+        Some(Filter::DisplayName(_)) | None => {}
     }
     let total = sqlx::query_scalar(
         "select count(*) from identity.scim_user u

@@ -171,7 +171,11 @@ async fn tokens_that_are_not_for_us_open_nothing() {
         assert!(browser.html.contains("could not be accepted"), "{change} {algorithm}");
         assert!(!browser.headers.contains_key("set-cookie"), "{change} {algorithm}");
     }
-    let refused = app.control_rows("select after->>'reason' as reason from hitaji.audit where action = 'sign_in_refused' order by position").await;
+    let refused = app
+        .control_rows(
+            "select after->>'reason' as reason from hitaji.audit where action = 'sign_in_refused' order by position",
+        )
+        .await;
     let reasons: Vec<_> = refused.iter().map(|row| row["reason"].as_str().unwrap_or_default()).collect();
     let expected =
         ["nonce", "nonce", "aud", "azp", "azp", "iss", "exp", "signature", "iat", "header", "alg", "signature"];

@@ -4,6 +4,7 @@
 mod authorize;
 mod browser;
 mod commands;
+mod domains;
 mod federation;
 mod flow;
 mod invitations;
@@ -13,4 +14,5 @@ mod operators;
 mod pages;
 mod refresh;
 mod reset;
+mod scim;
 mod token;

@@ -105,7 +105,8 @@ pub async fn verify(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
         Problem::new(ErrorCode::Unavailable, "No name server answered. Try again later.").retry_after(30)
     })?;
     if !proven {
-        let text = format!("{} has no TXT record {} yet. It can take an hour.", asked.domain, dns::record(&asked.token));
+        let text =
+            format!("{} has no TXT record {} yet. It can take an hour.", asked.domain, dns::record(&asked.token));
         return Err(Problem::field("", "not_proven", text));
     }
     let mut tx = ctx.tx().await?;

@@ -68,8 +68,7 @@ async fn come_back(browser: &Browser, key: &str) -> PageResult {
     match discovered.verify(outgoing, &upstream, &token, &attempt.nonce, now).await {
         Ok(claims) => {
             let domains = proven_domains(browser, &upstream).await?;
-            let belief =
-                Belief { kind: upstream.kind, trust_mfa: upstream.trust_mfa, domains: domains.as_deref() };
+            let belief = Belief { kind: upstream.kind, trust_mfa: upstream.trust_mfa, domains: domains.as_deref() };
             welcome(browser, &upstream, attempt, &Arrived::of(&claims, &belief)).await
         }
         Err(reason) => Err(refused(browser, &upstream, reason).await),

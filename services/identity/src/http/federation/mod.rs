@@ -146,7 +146,11 @@ pub async fn rewrap(databases: &hitaji_db::Databases) -> Result<usize, DbError> 
 
 /// The page for a provider that does not answer as it should.
 fn down(upstream: &Upstream, failed: Failed) -> PageError {
-    tracing::warn!(provider = upstream.key, reason = failed.code(), "another OpenID provider does not answer as it should");
+    tracing::warn!(
+        provider = upstream.key,
+        reason = failed.code(),
+        "another OpenID provider does not answer as it should"
+    );
     PageError::Page(StatusCode::BAD_GATEWAY, "federation_down")
 }
 

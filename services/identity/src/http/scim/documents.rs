@@ -38,9 +38,7 @@ pub async fn schemas(_: Directory) -> Response {
     let mut name = attribute("name", "complex", "readWrite", false);
     let parts = ["formatted", "givenName", "familyName"].map(|part| attribute(part, "string", "readWrite", false));
     name["subAttributes"] = json!(parts);
-    let schema = |id: &str, name: &str, attributes: Vec<Value>| {
-        json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"], "id": id, "name": name, "attributes": attributes})
-    };
+    let schema = |id: &str, name: &str, attributes: Vec<Value>| json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"], "id": id, "name": name, "attributes": attributes});
     let user = vec![
         attribute("userName", "string", "immutable", true),
         name,

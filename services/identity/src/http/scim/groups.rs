@@ -135,9 +135,8 @@ async fn out(directory: &Directory, tx: &mut Tx, role: &str, with_members: bool)
     });
     if with_members {
         let members = scim::role_members(tx, directory.token.organisation_id, role).await?;
-        let member = |(id, name): &(Uuid, String)| {
-            json!({"value": id, "$ref": directory.address("Users", id), "display": name})
-        };
+        let member =
+            |(id, name): &(Uuid, String)| json!({"value": id, "$ref": directory.address("Users", id), "display": name});
         body["members"] = members.iter().map(member).collect();
     }
     Ok(body)

@@ -81,9 +81,11 @@ impl From<hitaji_db::DbError> for ScimError {
     }
 }
 
-pub const UNAUTHORISED: Fault = Fault { status: 401, scim_type: None, detail: "Send a SCIM token of the organisation." };
+pub const UNAUTHORISED: Fault =
+    Fault { status: 401, scim_type: None, detail: "Send a SCIM token of the organisation." };
 pub const NOT_FOUND: Fault = Fault { status: 404, scim_type: None, detail: "There is no such resource." };
-pub const STALE: Fault = Fault { status: 412, scim_type: None, detail: "The resource was changed meanwhile; read it again." };
+pub const STALE: Fault =
+    Fault { status: 412, scim_type: None, detail: "The resource was changed meanwhile; read it again." };
 pub const UNIQUENESS: Fault =
     Fault { status: 409, scim_type: Some("uniqueness"), detail: "There is a user of this userName already." };
 pub const PROTECTED: Fault =
@@ -99,9 +101,10 @@ impl<S: Sync> FromRequestParts<S> for Directory {
 
 async fn directory(ctx: PlatformCtx) -> Result<Directory, ScimError> {
     let provider = ctx.parts().get::<Provider>();
-    provider.throttle.address(Try::Token, ctx.request().client_ip).map_err(|wait| {
-        Problem::new(ErrorCode::RateLimited, "Too many requests.").retry_after(wait.0)
-    })?;
+    provider
+        .throttle
+        .address(Try::Token, ctx.request().client_ip)
+        .map_err(|wait| Problem::new(ErrorCode::RateLimited, "Too many requests.").retry_after(wait.0))?;
     let shown = ctx.request().header(header::AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
@@ -147,16 +150,21 @@ impl<S: Send + Sync> FromRequest<S> for ScimBody {
     type Rejection = Response;
     async fn from_request(request: Request, _: &S) -> Result<ScimBody, Response> {
         let refuse = |status, scim_type, detail| answer(Err(Fault { status, scim_type, detail }.into()));
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind =
+            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if kind != "application/scim+json" && kind != "application/json" {
             return Err(refuse(415, None, "Send application/scim+json."));
         }
         let read = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
         let bytes = read.map_err(|_| refuse(413, None, "At most 256 KiB."))?;
-        let body: Value = serde_json::from_slice(&bytes)
-            .map_err(|_| refuse(400, Some("invalidSyntax"), "The body is no JSON."))?;
-        if body.is_object() { Ok(ScimBody(body)) } else { Err(refuse(400, Some("invalidSyntax"), "The body is no object.")) }
+        let body: Value =
+            serde_json::from_slice(&bytes).map_err(|_| refuse(400, Some("invalidSyntax"), "The body is no JSON."))?;
+        if body.is_object() {
+            Ok(ScimBody(body))
+        } else {
+            Err(refuse(400, Some("invalidSyntax"), "The body is no object."))
+        }
     }
 }
 

@@ -106,7 +106,12 @@ pub async fn end(directory: &Directory, tx: &mut Tx, user: &User) -> Result<(), 
 }
 
 /// Gives a person other roles. Nobody is without any: the token's usual one takes the place of the last.
-pub async fn give(directory: &Directory, tx: &mut Tx, user: &mut User, mut roles: Vec<String>) -> Result<(), ScimError> {
+pub async fn give(
+    directory: &Directory,
+    tx: &mut Tx,
+    user: &mut User,
+    mut roles: Vec<String>,
+) -> Result<(), ScimError> {
     if roles.is_empty() {
         roles.push(directory.token.default_role.clone());
     }

@@ -24,6 +24,9 @@ pub async fn list(directory: Directory) -> Response {
 async fn page(directory: &Directory) -> ScimResult {
     let query = Parameters::parse(directory.ctx.request().query());
     let asked = query.first("filter").map(filter).transpose()?;
+    if matches!(asked, Some(Filter::DisplayName(_))) {
+        return Err(Fault::bad("invalidFilter", "People are found by id, userName, externalId or active.").into());
+    }
     let (start, count) = bounds(&query)?;
     let mut tx = directory.tx().await?;
     let found = scim::users(&mut tx, directory.token.organisation_id, asked.as_ref(), start - 1, count).await?;
@@ -169,7 +172,9 @@ pub fn may_touch(directory: &Directory, user: &User) -> Result<(), Fault> {
 
 fn bounded(external_id: Option<String>) -> Result<Option<String>, Fault> {
     match external_id {
-        Some(id) if id.is_empty() || id.len() > 255 => Err(Fault::bad("invalidValue", "externalId has 1 to 255 characters.")),
+        Some(id) if id.is_empty() || id.len() > 255 => {
+            Err(Fault::bad("invalidValue", "externalId has 1 to 255 characters."))
+        }
         other => Ok(other),
     }
 }

@@ -33,7 +33,12 @@ pub const TEXTS: &[Text] = &[
         "Mtoa huduma unayetaka kuingia naye hapatikani kwa sasa. Jaribu tena baada ya dakika chache, au ingia kwa njia nyingine.",
         "Le fournisseur avec lequel vous voulez vous connecter est injoignable pour le moment. Réessayez dans quelques minutes, ou connectez-vous autrement.",
     ),
-    ("federation_gone_title", "No such way to sign in", "Hakuna njia hiyo ya kuingia", "Ce moyen de connexion n’existe pas"),
+    (
+        "federation_gone_title",
+        "No such way to sign in",
+        "Hakuna njia hiyo ya kuingia",
+        "Ce moyen de connexion n’existe pas",
+    ),
     (
         "federation_gone_text",
         "This way to sign in is not available any more. Sign in another way.",
