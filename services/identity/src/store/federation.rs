@@ -21,7 +21,6 @@ pub struct NewAttempt<'a> {
 #[derive(sqlx::FromRow)]
 pub struct Attempt {
     pub id: Uuid,
-    pub provider: String,
     pub nonce: String,
     pub verifier: Vec<u8>,
     pub target: String,
@@ -75,7 +74,7 @@ pub async fn take_attempt(
     Ok(sqlx::query_as(
         "update identity.federation_attempt set used_at = $3
          where state_hash = $1 and provider = $2 and used_at is null and expires_at > $3
-         returning id, provider, nonce, verifier, target",
+         returning id, nonce, verifier, target",
     )
     .bind(state_hash.as_slice())
     .bind(provider)
