@@ -53,6 +53,9 @@ create table identity.pending_sign_in (
     amr             text[] not null,
     target          text not null check (length(target) <= 8192),
     organisation_id uuid references identity.organisation,
+    -- Which other provider vouches for the person, and for which organisation alone.
+    provider        text,
+    provider_organisation_id uuid,
     attempts        integer not null default 0,
     created_at      timestamptz not null,
     expires_at      timestamptz not null

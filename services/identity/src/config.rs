@@ -1,9 +1,14 @@
 //! Section `[identity]` of the configuration.
 use crate::domain::client::{Client, ClientAuth, GrantType};
+use crate::domain::federation::Kind;
+use crate::http::federation::Upstream;
 use hitaji_db::secrets::sha256;
 use jsonwebtoken::jwk::JwkSet;
 use serde::Deserialize;
 use uuid::Uuid;
+
+/// What is asked of another provider where nothing else is said.
+pub const DEFAULT_SCOPES: [&str; 3] = ["openid", "email", "profile"];
 
 /// Where mail goes, how fast anybody may try, and which applications may ask for tokens.
 #[derive(Clone, Deserialize)]
@@ -52,6 +57,10 @@ pub struct Settings {
     pub sign_in: SignIn,
     /// Applications besides our own web client.
     pub clients: Vec<ConfiguredClient>,
+    /// The name server that is asked whether a domain is an organisation's own, with its port; empty for the machine's own.
+    pub dns_server: String,
+    /// OpenID providers that everybody may sign in with.
+    pub providers: Vec<ConfiguredProvider>,
 }
 
 impl Default for Settings {
@@ -79,6 +88,8 @@ impl Default for Settings {
             key_days: 90,
             sign_in: SignIn::Own,
             clients: Vec::new(),
+            dns_server: String::new(),
+            providers: Vec::new(),
         }
     }
 }
@@ -138,6 +149,71 @@ pub struct ConfiguredClient {
     pub require_par: bool,
 }
 
+/// One OpenID provider of the platform.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfiguredProvider {
+    /// In addresses: `google`.
+    pub id: String,
+    /// `google`, `microsoft` or `oidc`.
+    pub kind: String,
+    /// On its button.
+    pub label: String,
+    /// Of the kind `oidc`.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// Of the kind `microsoft`: a tenant's id, `organizations` or `common`.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    pub client_id: String,
+    #[serde(default)]
+    pub client_secret: Option<String>,
+    /// The environment variable that holds the secret.
+    #[serde(default)]
+    pub client_secret_env: Option<String>,
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// Whether it is believed when it says that somebody proved two factors.
+    #[serde(default)]
+    pub trust_mfa: bool,
+}
+
+impl std::fmt::Debug for ConfiguredProvider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ConfiguredProvider({})", self.id)
+    }
+}
+
+impl ConfiguredProvider {
+    fn upstream(&self) -> Result<Upstream, String> {
+        let wrong = |what: &str| format!("identity.providers: {} {what}", self.id);
+        let name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if !(1..=30).contains(&self.id.len()) || !self.id.bytes().all(name) {
+            return Err(wrong("is no id: lower case letters, digits and hyphens, at most 30"));
+        }
+        let kind = Kind::parse(&self.kind).ok_or_else(|| wrong("is of no kind google, microsoft or oidc"))?;
+        let issuer = kind.issuer(self.issuer.as_deref(), self.tenant.as_deref());
+        let secret = match (&self.client_secret, &self.client_secret_env) {
+            (Some(secret), _) => Some(secret.clone()),
+            (None, Some(variable)) => {
+                Some(std::env::var(variable).map_err(|_| wrong(&format!("needs {variable}, which is not set")))?)
+            }
+            (None, None) => None,
+        };
+        Ok(Upstream {
+            key: self.id.clone(),
+            organisation_id: None,
+            kind,
+            label: self.label.clone(),
+            issuer: issuer.ok_or_else(|| wrong("needs an issuer (oidc) or a tenant (microsoft), and no other"))?,
+            client_id: self.client_id.clone(),
+            secret,
+            scopes: self.scopes.clone().unwrap_or_else(|| DEFAULT_SCOPES.map(str::to_owned).to_vec()),
+            trust_mfa: self.trust_mfa,
+        })
+    }
+}
+
 impl std::fmt::Debug for ConfiguredClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ConfiguredClient({})", self.id)
@@ -170,6 +246,11 @@ impl Settings {
             ("token", None, None) => Err("registration needs registration_token_env".into()),
             _ => Err("registration is off or token".into()),
         }
+    }
+
+    /// The configured OpenID providers; the reason where one cannot be.
+    pub fn upstreams(&self) -> Result<Vec<Upstream>, String> {
+        self.providers.iter().map(ConfiguredProvider::upstream).collect()
     }
 
     /// Our own web clients and the configured ones; the reason where one cannot be.

@@ -3,7 +3,8 @@ use crate::http::event::KEPT as EVENTS_KEPT;
 use crate::http::provider::Provider;
 use crate::http::rotation;
 use crate::store::{
-    device, dpop, event, grant, one_time_code, organisation, pending, pushed, reset, session, used_jti,
+    device, domain, dpop, event, federation, grant, one_time_code, organisation, pending, pushed, reset, session,
+    used_jti,
 };
 use chrono::TimeDelta;
 use hitaji_bus::{Job, JobContext};
@@ -13,6 +14,8 @@ use uuid::Uuid;
 
 /// A used code or token is kept so long, so that a second use is recognised.
 const KEPT: TimeDelta = TimeDelta::days(1);
+/// For so long a proof by DNS is believed.
+const DOMAIN_KEPT: TimeDelta = TimeDelta::days(7);
 
 /// Removed in one round; the next comes in ten minutes.
 const EVENTS_AT_MOST: i32 = 50_000;
@@ -23,6 +26,12 @@ pub const JOBS: &[Job] = &[
         every: Duration::from_secs(600),
         everywhere: false,
         run: |context| Box::pin(forget(context)),
+    },
+    Job {
+        name: "identity.domains",
+        every: Duration::from_secs(3600),
+        everywhere: false,
+        run: |context| Box::pin(recheck(context)),
     },
     Job {
         name: "identity.rewrap",
@@ -50,12 +59,45 @@ pub const JOBS: &[Job] = &[
     },
 ];
 
-/// Seals the signing keys and the secrets of second factors anew where the master key has changed.
+/// Looks at proven domains again, a week after the last time. Where the record is gone the domain is nobody's any more:
+/// its people sign in like everybody, and it may have a new owner.
+async fn recheck(context: JobContext) -> Result<(), String> {
+    let now = context.databases.clock().now();
+    let work = async {
+        let mut conn = context.databases.control().await?;
+        let due = domain::due(&mut conn, now - DOMAIN_KEPT, 100).await?;
+        conn.release();
+        for mut row in due {
+            // Without an answer nothing is known, and nothing changes.
+            let Ok(proven) = context.parts.get::<Provider>().dns.is_proven(&row.domain, &row.token).await else {
+                continue;
+            };
+            row.checked_at = Some(now);
+            if !proven {
+                tracing::warn!(domain = row.id.to_string(), "a domain lost the record that proved it");
+                (row.verified_at, row.required_provider, row.auto_join_role) = (None, None, None);
+            }
+            row.version += 1;
+            let mut conn = context.databases.control().await?;
+            domain::update(&mut conn, &row).await?;
+            conn.release();
+        }
+        Ok::<_, hitaji_db::DbError>(())
+    };
+    work.await.map_err(|error| error.to_string())
+}
+
+/// Seals anew, where the master key has changed, what it sealed: signing keys, secrets of second factors and of providers.
 async fn rewrap(context: JobContext) -> Result<(), String> {
-    let keys = crate::http::keys::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
-    let secrets = crate::http::factors::rewrap(&context.databases).await.map_err(|error| error.to_string())?;
-    if keys + secrets > 0 {
-        tracing::info!(keys, secrets, "signing keys and secrets of second factors were sealed by the new master key");
+    let work = async {
+        let keys = crate::http::keys::rewrap(&context.databases).await?;
+        let factors = crate::http::factors::rewrap(&context.databases).await?;
+        let providers = crate::http::federation::rewrap(&context.databases).await?;
+        Ok::<_, hitaji_db::DbError>((keys, factors, providers))
+    };
+    let (keys, factors, providers) = work.await.map_err(|error| error.to_string())?;
+    if keys + factors + providers > 0 {
+        tracing::info!(keys, factors, providers, "secrets were sealed by the new master key");
     }
     Ok(())
 }
@@ -112,6 +154,7 @@ async fn forget(context: JobContext) -> Result<(), String> {
         let devices = device::forget(&mut conn, before).await?;
         dpop::forget(&mut conn, context.databases.clock().now()).await?;
         let waiting = pending::forget(&mut conn, before).await?;
+        federation::forget(&mut conn, before).await?;
         conn.release();
         tracing::info!(
             grants,

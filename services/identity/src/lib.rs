@@ -45,6 +45,11 @@ const PERMISSIONS: &[Permission] = &[
         scope: "identity.organisation:manage",
         description: "Set the organisation's places, rules of signing in, and look",
     },
+    Permission {
+        number: 40,
+        scope: "identity.provider:manage",
+        description: "Decide with which providers people sign in, prove domains, and connect directories",
+    },
     // Of those for operators, 16 to 31, which all services share.
     Permission {
         number: 21,
@@ -121,6 +126,12 @@ const MIGRATIONS: &[Migration] = &[
         home: Home::Control,
         version: 10,
         sql: include_str!("../migrations/0010_events.sql"),
+    },
+    Migration {
+        service: "identity",
+        home: Home::Control,
+        version: 11,
+        sql: include_str!("../migrations/0011_federation.sql"),
     },
     Migration {
         service: "identity",

@@ -4,13 +4,14 @@ use crate::domain::assurance::{TWO, level_of, reaches};
 use crate::http::browser::{Browser, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
 use crate::http::factors;
+use crate::http::federation::Upstream;
 use crate::http::notices::tell;
 use crate::http::session::{self, audit, begin};
 use crate::http::sign_up;
 use crate::store::account::Account;
 use crate::store::pending::{self, Pending};
 use crate::store::session::Session;
-use crate::store::{organisation, profile};
+use crate::store::{federation, organisation, profile};
 use axum::http::StatusCode;
 use chrono::TimeDelta;
 use hitaji_core::TenantId;
@@ -22,9 +23,21 @@ use uuid::Uuid;
 /// For so long a first factor waits for the second one.
 const PENDING_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
+/// Which other provider vouches for a session, and for which organisation alone where it is one's own.
+pub struct Via<'a> {
+    pub provider: &'a str,
+    pub organisation_id: Option<Uuid>,
+}
+
+impl Via<'_> {
+    pub fn of(upstream: &Upstream) -> Via<'_> {
+        Via { provider: &upstream.key, organisation_id: upstream.organisation_id }
+    }
+}
+
 /// Opens the session in this browser. `amr` says how the person proved who they are (RFC 8176), `target` is a path of ours.
 pub async fn arrive(browser: &Browser, account: &Account, amr: &[&str], target: &str) -> PageResult {
-    arrive_at(browser, account, amr, target, None).await
+    begin_at(browser, account, amr, target, None, None).await
 }
 
 /// The same, to work in this organisation.
@@ -35,11 +48,35 @@ pub async fn arrive_at(
     target: &str,
     organisation: Option<Uuid>,
 ) -> PageResult {
+    begin_at(browser, account, amr, target, organisation, None).await
+}
+
+/// The same for somebody whom another provider vouches for.
+pub async fn arrive_via(
+    browser: &Browser,
+    account: &Account,
+    amr: &[&str],
+    target: &str,
+    via: Option<&Via<'_>>,
+) -> PageResult {
+    begin_at(browser, account, amr, target, None, via).await
+}
+
+async fn begin_at(
+    browser: &Browser,
+    account: &Account,
+    amr: &[&str],
+    target: &str,
+    organisation: Option<Uuid>,
+    via: Option<&Via<'_>>,
+) -> PageResult {
     let pending = Pending {
         account_id: account.id,
         amr: amr.iter().map(|method| (*method).to_owned()).collect(),
         target: target.to_owned(),
         organisation_id: organisation,
+        provider: via.map(|via| via.provider.to_owned()),
+        provider_organisation_id: via.and_then(|via| via.organisation_id),
     };
     let wants_two = factors::of(&browser.ctx, account.id).await?.any();
     if wants_two && !reaches(level_of(&pending.amr), TWO) {
@@ -103,13 +140,17 @@ async fn enter(browser: &Browser, account: &Account, proven: &Pending, waited: O
     {
         return Err(PageError::Page(StatusCode::FORBIDDEN, "form_expired"));
     }
-    audit(&mut tx, "sign_in", "identity.account", Some(account.id), json!({"amr": amr}));
+    audit(&mut tx, "sign_in", "identity.account", Some(account.id), json!({"amr": amr, "provider": proven.provider}));
     let kept = earlier.as_ref().filter(|earlier| earlier.account_id == account.id);
     let chosen = proven.organisation_id.or(kept.and_then(|earlier| earlier.organisation_id));
     let event =
         Event { organisation_id: chosen, detail: json!({"amr": amr}), ..Event::done(Action::SignIn, account.id) };
     note(browser.ctx.request(), &mut tx, event).await?;
     let token = session::open(&browser.ctx, &mut tx, account.id, chosen, &amr, earlier.as_ref()).await?;
+    if let Some(provider) = &proven.provider {
+        let hash = sha256(token.as_bytes());
+        federation::note_session(&mut tx, &hash, provider, proven.provider_organisation_id).await?;
+    }
     let before = profile::signed_in(&mut tx, account.id, browser.ctx.now()).await?;
     if before && !browser.knows(account.address()) {
         tell(&browser.ctx, &mut tx, account, "sign_in");

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 use hitaji_core::ErrorCode;
-use hitaji_db::secrets::random_token;
+use hitaji_db::secrets::{random_token, sha256};
 use hitaji_web::{PlatformCtx, Problem};
 use minijinja::{Value, context};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -178,6 +178,11 @@ impl Browser {
     /// not slowed down by strangers.
     pub fn attempt_key(&self, email: &str) -> String {
         format!("{email}/{}", if self.knows(email) { "known" } else { "any" })
+    }
+
+    /// A hash of a secret that only this browser can bring back.
+    pub fn bound(&self, secret: &str) -> [u8; 32] {
+        sha256(format!("{secret}.{}", self.form_cookie).as_bytes())
     }
 
     /// Whether a form was given out by us to this browser.

@@ -4,6 +4,8 @@ use crate::domain::client::Client;
 use crate::domain::role::OwnRole;
 use crate::domain::scope::{Catalogue, Known};
 use crate::events::{Mailer, Texts};
+use crate::http::dns::Dns;
+use crate::http::federation::Federation;
 use crate::http::keys::Keys;
 use crate::http::passkeys;
 use crate::http::passwords::Passwords;
@@ -41,6 +43,9 @@ pub struct Provider {
     pub origin: String,
     /// SHA-256 of the token by which applications register themselves; none where they may not.
     pub registration: Option<[u8; 32]>,
+    /// Other providers that people sign in with.
+    pub federation: Federation,
+    pub dns: Dns,
 }
 
 /// Reads the configuration; nothing is opened yet.
@@ -69,6 +74,8 @@ pub fn setup(setup: &Setup) -> Result<Parts, String> {
         databases: setup.databases.clone(),
         origin: setup.origin.to_owned(),
         registration: settings.registration_token()?,
+        dns: Dns::new(&settings.dns_server)?,
+        federation: Federation::new(&settings, setup.origin)?,
         settings,
     };
     let mut parts = Parts::default();

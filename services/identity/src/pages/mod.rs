@@ -21,6 +21,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account_parts.html", include_str!("account_parts.html")),
     ("account_security.html", include_str!("account_security.html")),
     ("base.html", include_str!("base.html")),
+    ("connect.html", include_str!("connect.html")),
+    ("elsewhere.html", include_str!("elsewhere.html")),
     ("consent.html", include_str!("consent.html")),
     ("device.html", include_str!("device.html")),
     ("device_confirm.html", include_str!("device_confirm.html")),

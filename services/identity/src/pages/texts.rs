@@ -2,6 +2,7 @@
 mod account;
 mod applications;
 mod factor;
+mod federation;
 mod frame;
 mod invitation;
 mod mail;
@@ -18,6 +19,7 @@ const AREAS: &[&[Text]] = &[
     account::TEXTS,
     applications::TEXTS,
     factor::TEXTS,
+    federation::TEXTS,
     frame::TEXTS,
     invitation::TEXTS,
     mail::TEXTS,

@@ -73,6 +73,24 @@ pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Invitation
     .await?)
 }
 
+/// Id and counter of the newest one that an address can still accept, of one organisation where one is named.
+pub async fn newest_pending(
+    conn: &mut PgConnection,
+    email: &str,
+    organisation_id: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Option<(Uuid, i32)>, DbError> {
+    Ok(sqlx::query_as(
+        "select id, counter from identity.invitation where lower(email) = $1 and ($2::uuid is null or organisation_id = $2)
+         and state = 'pending' and expires_at > $3 order by id desc limit 1",
+    )
+    .bind(email)
+    .bind(organisation_id)
+    .bind(now)
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// One invitation of an organisation, locked.
 pub async fn lock(conn: &mut PgConnection, organisation_id: Uuid, id: Uuid) -> Result<Option<Invitation>, DbError> {
     Ok(sqlx::query_as(

@@ -249,13 +249,19 @@ pub async fn members(
     .await?)
 }
 
-/// Ends what an erased organisation had: its members' places, invitations and grants go, its name is blanked.
+/// Ends what an erased organisation had: its members' places, invitations, grants, providers, domains and directories go, its
+/// name is blanked.
 pub async fn forget(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query("delete from identity.assignment where organisation_id = $1").bind(id).execute(&mut *conn).await?;
     sqlx::query(
         "with left_session as (update identity.session set organisation_id = null where organisation_id = $1),
               ended as (update identity.token_grant set revoked_at = coalesce(revoked_at, $2), revoked_for = 'erased' where organisation_id = $1),
               gone as (delete from identity.membership where organisation_id = $1),
+              unvouched as (delete from identity.session_provider where organisation_id = $1),
+              without_providers as (delete from identity.provider where organisation_id = $1),
+              without_domains as (delete from identity.domain where organisation_id = $1),
+              without_directories as (delete from identity.scim_token where organisation_id = $1),
+              without_people as (delete from identity.scim_user where organisation_id = $1),
               uninvited as (delete from identity.invitation where organisation_id = $1),
               without_programs as (delete from identity.client where organisation_id = $1),
               without_keys as (delete from identity.api_key where organisation_id = $1),

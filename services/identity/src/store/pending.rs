@@ -14,6 +14,9 @@ pub struct Pending {
     pub amr: Vec<String>,
     pub target: String,
     pub organisation_id: Option<Uuid>,
+    /// Which other provider vouches for the person, and for which organisation alone.
+    pub provider: Option<String>,
+    pub provider_organisation_id: Option<Uuid>,
 }
 
 pub async fn insert(
@@ -24,8 +27,9 @@ pub async fn insert(
     expires_at: DateTime<Utc>,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "insert into identity.pending_sign_in (token_hash, account_id, amr, target, organisation_id, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into identity.pending_sign_in
+         (token_hash, account_id, amr, target, organisation_id, created_at, expires_at, provider, provider_organisation_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(token_hash.as_slice())
     .bind(pending.account_id)
@@ -34,6 +38,8 @@ pub async fn insert(
     .bind(pending.organisation_id)
     .bind(at)
     .bind(expires_at)
+    .bind(&pending.provider)
+    .bind(pending.provider_organisation_id)
     .execute(conn)
     .await?;
     Ok(())
@@ -46,7 +52,7 @@ pub async fn find(
     now: DateTime<Utc>,
 ) -> Result<Option<Pending>, DbError> {
     Ok(sqlx::query_as(
-        "select p.account_id, p.amr, p.target, p.organisation_id
+        "select p.account_id, p.amr, p.target, p.organisation_id, p.provider, p.provider_organisation_id
          from identity.pending_sign_in p join identity.account a on a.id = p.account_id
          where p.token_hash = $1 and p.expires_at > $2 and p.attempts < $3 and a.disabled_at is null",
     )

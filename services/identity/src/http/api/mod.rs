@@ -5,6 +5,8 @@ pub mod applications;
 pub mod branding;
 pub mod client_form;
 pub mod clients;
+pub mod domains;
+pub mod identities;
 pub mod invitation_import;
 pub mod invitations;
 pub mod me;
@@ -15,7 +17,9 @@ pub mod operator_tokens;
 pub mod operators;
 pub mod permissions;
 pub mod policy;
+pub mod providers;
 pub mod roles;
+pub mod scim_tokens;
 pub mod sign_in_events;
 pub mod sign_outs;
 pub mod sign_ups;
@@ -36,6 +40,7 @@ const ROLE_MANAGE: Access = Access::Scope("identity.role:manage");
 const ORGANISATION_MANAGE: Access = Access::Scope("identity.organisation:manage");
 const MEMBER_READ: Access = Access::Scope("identity.member:read");
 const MEMBER_MANAGE: Access = Access::Scope("identity.member:manage");
+const PROVIDERS: Access = Access::Scope("identity.provider:manage");
 
 pub fn routes() -> Vec<Route> {
     let mut routes = member_routes();
@@ -48,7 +53,76 @@ pub fn routes() -> Vec<Route> {
     routes.extend(sign_outs::routes());
     routes.extend(clients::routes());
     routes.extend(api_keys::routes());
+    routes.extend(federation_routes());
     routes
+}
+
+fn federation_routes() -> Vec<Route> {
+    let member = Access::Member("everybody decides how they themselves sign in");
+    vec![
+        paged::<providers::ProviderOut>(
+            Route::get("/providers", PROVIDERS, providers::list).summary("Providers that people sign in with"),
+        ),
+        Route::get("/providers/{id}", PROVIDERS, providers::read)
+            .summary("One provider")
+            .answers::<providers::ProviderOut>(200),
+        Route::post("/providers", PROVIDERS, providers::create)
+            .summary("Let people sign in with another OpenID provider")
+            .body::<providers::NewProvider>()
+            .answers::<providers::ProviderOut>(201),
+        Route::patch("/providers/{id}", PROVIDERS, providers::change)
+            .summary("Change a provider, or give its client a new secret")
+            .body::<providers::ProviderPatch>()
+            .if_match()
+            .answers::<providers::ProviderOut>(200),
+        Route::delete("/providers/{id}", PROVIDERS, providers::remove)
+            .summary("Nobody signs in with this provider any more")
+            .if_match()
+            .answers_schema(204, None),
+        Route::post("/providers/{id}/test", PROVIDERS, providers::test)
+            .summary("Ask a provider for its discovery document and keys")
+            .idempotency(Idempotency::None)
+            .answers::<providers::TestOut>(200),
+        paged::<domains::DomainOut>(
+            Route::get("/domains", PROVIDERS, domains::list).summary("Domains of the organisation, proven or not"),
+        ),
+        Route::get("/domains/{id}", PROVIDERS, domains::read).summary("One domain").answers::<domains::DomainOut>(200),
+        Route::post("/domains", PROVIDERS, domains::create)
+            .summary("Say that a domain is the organisation's own; a DNS record proves it")
+            .body::<domains::NewDomain>()
+            .answers::<domains::DomainOut>(201),
+        Route::post("/domains/{id}/verify", PROVIDERS, domains::verify)
+            .summary("Look whether the DNS proves the domain")
+            .idempotency(Idempotency::None)
+            .answers::<domains::DomainOut>(200),
+        Route::patch("/domains/{id}", PROVIDERS, domains::change)
+            .summary("Say how people of a proven domain sign in, and what they become")
+            .body::<domains::DomainPatch>()
+            .if_match()
+            .answers::<domains::DomainOut>(200),
+        Route::delete("/domains/{id}", PROVIDERS, domains::remove)
+            .summary("Give a domain up")
+            .if_match()
+            .answers_schema(204, None),
+        paged::<scim_tokens::ScimTokenOut>(
+            Route::get("/scim-tokens", PROVIDERS, scim_tokens::list).summary("Tokens of directories (SCIM)"),
+        ),
+        // The secret is in the answer, so no answer is kept for a repeated request.
+        Route::post("/scim-tokens", PROVIDERS, scim_tokens::create)
+            .summary("Connect a directory (SCIM); the token is shown once")
+            .idempotency(Idempotency::None)
+            .body::<scim_tokens::NewScimToken>()
+            .answers::<scim_tokens::ScimTokenMade>(201),
+        Route::delete("/scim-tokens/{id}", PROVIDERS, scim_tokens::revoke)
+            .summary("Disconnect a directory")
+            .answers_schema(204, None),
+        paged::<identities::IdentityOut>(
+            Route::get("/me/identities", member, identities::list).summary("Who I am at other providers"),
+        ),
+        Route::delete("/me/identities/{id}", member, identities::remove)
+            .summary("Sign in with this provider no more")
+            .answers_schema(204, None),
+    ]
 }
 
 fn member_routes() -> Vec<Route> {

@@ -13,6 +13,7 @@ pub mod phone;
 pub mod sign_in;
 pub mod sign_up;
 
+use crate::http::federation::{attempt, callback, connect};
 use hitaji_web::{Access, Route};
 
 const PAGE: Access = Access::Public("people are not signed in yet, or end being so");
@@ -29,6 +30,10 @@ pub fn routes() -> Vec<Route> {
         Route::post("/sign-in/phone/code", PAGE, phone::submit_code),
         Route::get("/account/phone", PAGE, phone::show_own),
         Route::post("/account/phone", PAGE, phone::submit_own),
+        Route::get("/sign-in/with/{provider}", PAGE, attempt::start),
+        Route::get("/sign-in/callback/{provider}", PAGE, callback::show),
+        Route::get("/sign-in/connect/{token}", PAGE, connect::show),
+        Route::post("/sign-in/connect/{token}", PAGE, connect::submit),
         Route::get("/sign-in/organisation", PAGE, organisations::show),
         Route::post("/sign-in/organisation", PAGE, organisations::submit),
         Route::get("/invitations/{token}", PAGE, invitation::show),

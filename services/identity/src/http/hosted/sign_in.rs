@@ -4,6 +4,7 @@ use crate::domain::request::Parameters;
 use crate::http::arrival::arrive;
 use crate::http::browser::{Browser, Form, PageError, PageResult, continue_to};
 use crate::http::event::{Action, Event, note, note_lock_out};
+use crate::http::federation::entry::{self, start_path};
 use crate::http::hosted::branding::dress_for;
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::passwords::Verdict;
@@ -56,6 +57,11 @@ async fn sign_in(browser: &Browser, form: &Form) -> PageResult {
     let email = normalise_email(form.typed("email"));
     if email.is_none() {
         errors.add(browser, "email", "email_malformed");
+    }
+    if let Some(email) = &email
+        && let Some(key) = entry::home_realm(browser, email).await?
+    {
+        return entry::lead_on(browser, &key, email, &target).await;
     }
     if form.secret("password").is_empty() {
         errors.add(browser, "password", "password_missing");
@@ -130,8 +136,13 @@ pub async fn leads_to(browser: &Browser, target: &str) -> Result<Option<String>,
 }
 
 async fn page(browser: &Browser, status: StatusCode, target: &str, values: Value, errors: &Errors) -> PageResult {
+    let organisation = parameters_of(target).first("organization").map(str::to_owned);
+    let offered = browser.provider.federation.offered(&browser.ctx, organisation.as_deref()).await?;
+    let button = |(key, label): &(String, String)| context! { label => label, href => start_path(key, target, None) };
+    let providers: Vec<Value> = offered.iter().map(button).collect();
     let phone = browser.provider.texts.is_some();
-    let values = context! { target => target, phone => phone, errors => errors.value(), ..values };
+    let values =
+        context! { target => target, phone => phone, errors => errors.value(), providers => providers, ..values };
     let leads_to = leads_to(browser, target).await?;
     browser.with_script(browser.page_for(status, "sign_in.html", values, leads_to.as_deref()))
 }

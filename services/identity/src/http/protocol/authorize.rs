@@ -6,9 +6,10 @@ use crate::domain::policy::Verdict;
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
+use crate::http::federation::entry::{self, Entry};
 use crate::http::membership;
 use crate::http::mint::{Bearer, Proof};
-use crate::http::policy::{self, Entry};
+use crate::http::policy;
 use crate::http::protocol::pushed::Journey;
 use crate::http::protocol::respond::{back, refused};
 use crate::http::session::{audit, begin};
@@ -38,6 +39,8 @@ pub enum Next {
     SignIn,
     /// The person must say which organisation.
     Choose,
+    /// The person must sign in with this other provider.
+    With(String),
     /// The person must prove more of who they are, up to this level of `domain::assurance`.
     Prove(&'static str),
     /// The person must allow the client what it wants.
@@ -95,6 +98,9 @@ async fn authorize(browser: &Browser, given: Parameters) -> PageResult {
             let again = journey.going_on(browser, &[left, (SIGNED_IN_AFTER, Some(&after))]).await?;
             person_first(browser, "/sign-in", &again)
         }
+        Next::With(provider) => {
+            person_first(browser, &format!("/sign-in/with/{provider}"), &journey.going_on(browser, &[left]).await?)
+        }
         Next::Choose => person_first(browser, "/sign-in/organisation", &journey.going_on(browser, &[left]).await?),
         Next::Consent(_) => person_first(browser, "/consent", &journey.going_on(browser, &[]).await?),
     }
@@ -104,7 +110,7 @@ impl Next {
     /// What a client is told that wants no page to be shown (OpenID Connect Core 3.1.2.6).
     fn unanswered(&self) -> Option<Refusal> {
         let (error, description) = match self {
-            Next::SignIn => ("login_required", "the person must sign in"),
+            Next::SignIn | Next::With(_) => ("login_required", "the person must sign in"),
             Next::Prove(_) => ("interaction_required", "the person must prove more of who they are"),
             Next::Choose => ("account_selection_required", "the person must choose an organisation"),
             Next::Consent(_) => ("consent_required", "the person must allow this"),
@@ -197,10 +203,15 @@ async fn member(
     if is_signed_out(browser, belonging.membership_id, &session).await? {
         return Ok(Next::SignIn);
     }
+    let session = match entry::enter(browser, belonging.tenant.id.0, session).await? {
+        Entry::Free(session) => *session,
+        Entry::Only(provider) => return Ok(Next::With(provider)),
+        Entry::Otherwise => return Ok(Next::SignIn),
+    };
     let mut conn = browser.ctx.read().await?;
     let last_use = store::policy::last_use(&mut conn, session.id, belonging.tenant.id.0).await?;
-    let entry = Entry { proof: &Proof::of(&session), last_use, client: None };
-    let verdict = policy::admit(&browser.ctx, &mut conn, belonging, &entry).await?;
+    let visit = policy::Entry { proof: &Proof::of(&session), last_use, client: None };
+    let verdict = policy::admit(&browser.ctx, &mut conn, belonging, &visit).await?;
     conn.release();
     match verdict {
         Verdict::Admit => consented(browser, destination, asked, session, Standing::Member(belonging.clone())).await,

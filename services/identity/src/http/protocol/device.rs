@@ -127,7 +127,7 @@ pub async fn by_device_code(
     let grant_id = device.grant_id.ok_or_else(refused)?;
     let grant = grant::lock(&mut tx, grant_id).await?.filter(|grant| grant.revoked_at.is_none()).ok_or_else(refused)?;
     let place = alive(ctx, &mut tx, &grant).await?.ok_or_else(refused)?;
-    admitted(ctx, &mut tx, client, &grant, &place.standing, now).await?;
+    admitted(ctx, &mut tx, client, &grant, &place, now).await?;
     device::use_up(&mut tx, &hash).await?;
     if let Some(jkt) = jkt.filter(|_| client.is_public()) {
         dpop::bind(&mut tx, grant.id, jkt).await?;

@@ -5,6 +5,7 @@ use crate::domain::request::Parameters;
 use crate::domain::{pkce, scope};
 use crate::http::browser::Form;
 use crate::http::event::{Action, Event, note};
+use crate::http::federation::entry;
 use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity, Proof};
 use crate::http::policy::{self, Entry};
@@ -102,7 +103,7 @@ async fn by_code(
         return Err(OauthError::invalid_grant("the code is bound to another key"));
     }
     let place = alive(ctx, &mut tx, &grant).await?.ok_or_else(refused)?;
-    admitted(ctx, &mut tx, client, &grant, &place.standing, now).await?;
+    admitted(ctx, &mut tx, client, &grant, &place, now).await?;
     if !grant::use_code(&mut tx, &hash, now).await? {
         return Err(refused());
     }
@@ -169,7 +170,7 @@ async fn by_refresh(
         let issue = Issue { client, grant: &arrived.grant, place: &place, scope: narrowed, code: None, refresh, jkt };
         return issue_tokens(ctx, provider, tx, issue).await;
     }
-    admitted(ctx, &mut tx, client, &grant, &place.standing, token.issued_at).await?;
+    admitted(ctx, &mut tx, client, &grant, &place, token.issued_at).await?;
     let refresh = give_refresh(&mut tx, &grant, now).await?;
     grant::consume_refresh(&mut tx, &hash, &sha256(refresh.as_bytes()), now).await?;
     let issue =
@@ -204,10 +205,15 @@ pub async fn admitted(
     tx: &mut Tx,
     client: &Client,
     grant: &Grant,
-    standing: &Standing,
+    place: &Place,
     last_use: DateTime<Utc>,
 ) -> Result<(), OauthError> {
-    let Standing::Member(belonging) = standing else { return Ok(()) };
+    let Standing::Member(belonging) = &place.standing else { return Ok(()) };
+    if !entry::stays(tx, belonging.tenant.id.0, place.account.email.as_deref(), grant.session_id).await? {
+        return Err(OauthError::invalid_grant(
+            "login_required: the organisation wants another provider; sign in again",
+        ));
+    }
     let proof = Proof { at: grant.auth_time, amr: grant.amr.clone() };
     let entry = Entry { proof: &proof, last_use: Some(last_use), client: Some(client) };
     switching::let_in(policy::admit(ctx, tx, belonging, &entry).await?)
