@@ -8,6 +8,7 @@ mod demo;
 mod denials;
 mod faults;
 mod fleet;
+mod identity_samples;
 mod isolation;
 mod keys;
 mod kill9;

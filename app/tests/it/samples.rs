@@ -311,7 +311,7 @@ impl<'a> World<'a> {
         if let Some(sample) = self.of_platform(operation, serial).await {
             return sample;
         }
-        if let Some(sample) = self.of_organisation(operation, serial).await {
+        if let Some(sample) = self.of_identity(operation, serial).await {
             return sample;
         }
         match name.split_once("/v1").map_or("", |(_, rest)| rest) {
@@ -319,36 +319,11 @@ impl<'a> World<'a> {
                 let version = (operation.method != http::Method::GET).then_some(1);
                 Sample { version, ..Sample::at(&path.replace("{id}", &self.invitation().await)) }
             }
-            "/me/applications/{id}" => {
-                Sample { version: Some(1), ..Sample::at(&path.replace("{id}", &self.application().await)) }
-            }
             "/invitations" if operation.writes() => Sample::json(path, self.invited(serial)),
             "/members/{id}/sign-out" | "/accounts/{id}/sign-out" => {
                 let (membership, account) = self.somebody(serial).await;
                 let id = if path.contains("/members/") { membership } else { account };
                 Sample::json(path.replace("{id}", &id), json!({"reason": format!("{marker} {serial}")}))
-            }
-            "/clients" if operation.writes() => Sample::json(path, self.robot(serial)),
-            "/api-keys" if operation.writes() => Sample::json(path, self.key(serial)),
-            "/clients" => {
-                self.made(path, self.robot(serial)).await;
-                Sample::at(path)
-            }
-            "/api-keys" => {
-                self.made(path, self.key(serial)).await;
-                Sample::at(path)
-            }
-            _ if path.starts_with("/identity/v1/clients/{id}") || path.starts_with("/identity/v1/api-keys/{id}") => {
-                let (collection, _) = path.split_once("/{id}").unwrap_or((path, ""));
-                let body = if collection.ends_with("clients") { self.robot(serial) } else { self.key(serial) };
-                let path = path.replace("{id}", &self.made(collection, body).await);
-                let version = (operation.method != http::Method::GET).then_some(1);
-                match operation.method {
-                    http::Method::PATCH => {
-                        Sample { version, ..Sample::json(path, json!({"name": format!("{marker} {serial}")})) }
-                    }
-                    _ => Sample { version, ..Sample::at(&path) },
-                }
             }
             "/sign-ups" => Sample::json(path, self.sign_up(serial)),
             "/organisation" if operation.writes() => Sample::json(path, json!({"name": format!("{marker} {serial}")})),
@@ -377,52 +352,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What identity keeps of an organisation: roles, places, members, rules, look.
-    async fn of_organisation(&self, operation: &Operation, serial: i64) -> Option<Sample> {
-        let (marker, path) = (self.marker, operation.path.as_str());
-        let rest = path.strip_prefix("/identity/v1")?;
-        let role = json!({"name": format!("{marker} role {serial}"), "scopes": ["school.student:read"]});
-        let node = json!({"name": format!("{marker} place {serial}"), "kind": "campus"});
-        let on_a_record = async |made: Value| {
-            let id = made["id"].as_str().expect("an id").to_owned();
-            let version = (operation.method != http::Method::GET).then_some(1);
-            let sample = Sample::at(&path.replace("{id}", &id));
-            let patch = operation.method == http::Method::PATCH;
-            Sample { version, body: if patch { Body::Json(json!({})) } else { Body::None }, ..sample }
-        };
-        let sample = match rest {
-            "/roles" if operation.writes() => Sample::json(path, role),
-            "/nodes" if operation.writes() => Sample::json(path, node),
-            "/nodes" => {
-                self.owner.post(path, &node).await.ok();
-                Sample::at(path)
-            }
-            "/roles/{id}" => on_a_record(self.owner.post("/identity/v1/roles", &role).await.ok())
-                .await
-                .with("name", json!(format!("{marker} other role {serial}"))),
-            "/nodes/{id}" => on_a_record(self.owner.post("/identity/v1/nodes", &node).await.ok())
-                .await
-                .with("name", json!(format!("{marker} other place {serial}"))),
-            "/members/{id}" => on_a_record(self.member(serial).await).await.with("roles", json!(["registrar"])),
-            "/invitations/import" => {
-                let email = format!("{marker}{serial}@sheet.example").to_lowercase();
-                Sample { body: Body::Csv(format!("email,name,roles\n{email},{marker},teacher\n")), ..Sample::at(path) }
-            }
-            "/policy" | "/branding" if operation.writes() => {
-                let version = self.owner.get(path).await.ok()["version"].as_i64();
-                let body = match rest {
-                    "/policy" => json!({"session_max_minutes": 1000 + serial}),
-                    _ => json!({"display_name": format!("The look {serial}")}),
-                };
-                Sample { version, ..Sample::json(path, body) }
-            }
-            _ => return None,
-        };
-        Some(sample)
-    }
-
     /// Somebody who was invited and came.
-    async fn member(&self, serial: i64) -> Value {
+    pub async fn member(&self, serial: i64) -> Value {
         let email = format!("{}{serial}@members.example", self.marker).to_lowercase();
         self.app.join(&self.organisation, "teacher", &format!("{} {serial}", self.marker), &email).await;
         let members = self.owner.get("/identity/v1/members?limit=200").await.ok();
@@ -461,38 +392,6 @@ impl<'a> World<'a> {
     async fn invitation(&self) -> String {
         let made = self.owner.post("/identity/v1/invitations", &self.invited(self.next())).await.ok();
         made["id"].as_str().expect("an id").to_owned()
-    }
-
-    /// A program of the organisation.
-    fn robot(&self, serial: i64) -> Value {
-        json!({"name": format!("{} {serial}", self.marker), "kind": "service", "scopes": ["school.student:read"]})
-    }
-
-    fn key(&self, serial: i64) -> Value {
-        let name = format!("{} {serial}", self.marker);
-        json!({"name": name, "scopes": ["school.student:read"], "expires_at": "2026-12-31T00:00:00Z"})
-    }
-
-    async fn made(&self, collection: &str, body: Value) -> String {
-        let made = self.owner.post(collection, &body).await.ok();
-        made["id"].as_str().expect("an id").to_owned()
-    }
-
-    /// An application that the owner allowed something.
-    async fn application(&self) -> String {
-        let mut conn = self.app.platform.databases().control().await.expect("a connection");
-        let id: uuid::Uuid = sqlx::query_scalar(
-            "insert into identity.consent (id, account_id, client_id, organisation_id, scopes, granted_at)
-             select $1, id, $2, $3, '{openid}', now() from identity.account where email = $4 returning id",
-        )
-        .bind(hitaji_core::new_id())
-        .bind(format!("{}-{}", self.marker, self.next()))
-        .bind(self.organisation.id.0)
-        .bind(&self.organisation.owner_email)
-        .fetch_one(&mut *conn)
-        .await
-        .expect("a consent");
-        id.to_string()
     }
 
     fn sign_up(&self, serial: i64) -> Value {

@@ -96,3 +96,19 @@ create table identity.branding (
 grant select, insert, update on identity.role, identity.node, identity.assignment, identity.policy, identity.branding to hitaji_app;
 -- A person's places are replaced as a whole; all of it goes when the organisation is erased.
 grant delete on identity.role, identity.node, identity.assignment, identity.policy, identity.branding to hitaji_app;
+
+-- A current membership with all that its rights come from: the organisation's own roles among its roles, and roles in places
+-- with those below them.
+create view identity.membership_rights as
+    select m.id, m.organisation_id, m.account_id, m.roles, o.ready_at is not null as ready, o.permission_version,
+        coalesce((select json_agg(json_build_object('key', r.key, 'scopes', r.scopes)) from identity.role r
+            where r.organisation_id = m.organisation_id and r.archived_at is null and (r.key = any (m.roles)
+                or r.key in (select a.role from identity.assignment a where a.membership_id = m.id))), '[]') as own_roles,
+        coalesce((with recursive covered as (
+            select a.node_id, a.role from identity.assignment a
+            join identity.node n on n.id = a.node_id and n.archived_at is null where a.membership_id = m.id
+            union select n.id, c.role from covered c join identity.node n on n.parent_id = c.node_id and n.archived_at is null)
+            select json_agg(json_build_object('node', node_id, 'role', role) order by node_id) from covered), '[]') as placed
+    from identity.membership m join identity.organisation o on o.id = m.organisation_id
+    where m.ended_at is null;
+grant select on identity.membership_rights to hitaji_app;

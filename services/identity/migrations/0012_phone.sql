@@ -15,3 +15,10 @@ create table identity.one_time_code (
 create index one_time_code_expires on identity.one_time_code (expires_at);
 create index one_time_code_phone on identity.one_time_code (phone) where used_at is null;
 grant select, insert, update, delete on identity.one_time_code to hitaji_app;
+
+-- Somebody who has no e-mail address is invited by phone.
+alter table identity.invitation
+    alter column email drop not null, -- contract: it only allows more; what runs writes one always
+    add column phone text constraint invitation_phone_check check (phone ~ '^\+[1-9][0-9]{6,14}$'),
+    add constraint invitation_address_check check ((email is null) <> (phone is null));
+create unique index invitation_pending_phone_key on identity.invitation (organisation_id, phone) where state = 'pending';

@@ -1,9 +1,8 @@
 //! Consumers of events: the mails with secret links, warnings to owners, and organisations that are erased.
-mod texts;
-
 use crate::config::Settings;
 use crate::domain::link::{self, LinkKind};
 use crate::http::provider::Provider;
+use crate::http::texts;
 use crate::pages;
 use crate::store::{account, email_proof, event, invitation, organisation, reset};
 use hitaji_bus::{Consumer, ConsumerError, Delivery, Handled};
@@ -17,8 +16,6 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use minijinja::context;
 use std::time::Duration;
-
-pub use texts::Texts;
 
 pub const CONSUMERS: &[Consumer] = &[
     Consumer {
@@ -97,7 +94,7 @@ impl Mailer {
         Ok(Mailer { transport, sender })
     }
 
-    async fn send(&self, to: Mailbox, subject: &str, text: String, html: String) -> Result<(), ConsumerError> {
+    pub async fn send(&self, to: Mailbox, subject: &str, text: String, html: String) -> Result<(), ConsumerError> {
         let message = Message::builder()
             .from(self.sender.clone())
             .to(to)
@@ -167,14 +164,25 @@ async fn send_invitation(
     let wish = organisation::wish(delivery.tx, invitation.organisation_id).await?;
     let inviter = account::find(delivery.tx, invitation.invited_by).await?;
     let token = link::seal(&provider.master, LinkKind::Invitation, invitation.id, invitation.counter);
+    let inviter = inviter.as_ref().map_or("Hitaji", |inviter| &inviter.name);
+    let organisation = wish.as_ref().map_or("Hitaji", |(wish, _)| &wish.name);
+    let link = format!("{}/invitations/{token}", provider.origin);
+    if let Some(phone) = &invitation.phone {
+        let text = pages::text(&invitation.locale, "text_invitation");
+        let places = [("{inviter}", inviter), ("{organisation}", organisation), ("{link}", &link)];
+        let text = places.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value));
+        texts::send(provider, phone, &text).await?;
+        provider.databases.meter().message(Some(event.tenant_id));
+        return Ok(());
+    }
     let letter = Letter {
         kind: "mail_invitation",
         locale: &invitation.locale,
         name: &invitation.name,
         email: &invitation.email,
-        link: format!("{}/invitations/{token}", provider.origin),
-        organisation: wish.as_ref().map_or("Hitaji", |(wish, _)| &wish.name),
-        inviter: inviter.as_ref().map_or("Hitaji", |inviter| &inviter.name),
+        link,
+        organisation,
+        inviter,
         places: Vec::new(),
         tenant: Some(event.tenant_id),
     };

@@ -25,6 +25,7 @@ pub mod scim;
 pub mod session;
 pub mod sign_up;
 pub mod standing;
+pub mod texts;
 pub mod throttle;
 
 use hitaji_web::Route;

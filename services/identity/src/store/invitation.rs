@@ -8,7 +8,10 @@ use uuid::Uuid;
 pub struct Invitation {
     pub id: Uuid,
     pub organisation_id: Uuid,
+    /// Empty for somebody who is invited by phone.
     pub email: String,
+    /// E.164; none for somebody who is invited by mail.
+    pub phone: Option<String>,
     pub name: String,
     pub roles: Vec<String>,
     pub locale: String,
@@ -20,11 +23,19 @@ pub struct Invitation {
     pub version: i64,
 }
 
+impl Invitation {
+    /// Where the link goes: an address of mail or a phone number.
+    pub fn address(&self) -> &str {
+        self.phone.as_deref().unwrap_or(&self.email)
+    }
+}
+
 pub async fn insert(conn: &mut PgConnection, new: &Invitation, at: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query(
         "insert into identity.invitation
-         (id, organisation_id, email, name, roles, locale, state, counter, invited_by, expires_at, created_at, updated_at, version)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
+         (id, organisation_id, email, name, roles, locale, state, counter, invited_by, expires_at, created_at, updated_at, version,
+          phone)
+         values ($1, $2, nullif($3, ''), $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)",
     )
     .bind(new.id)
     .bind(new.organisation_id)
@@ -38,6 +49,7 @@ pub async fn insert(conn: &mut PgConnection, new: &Invitation, at: DateTime<Utc>
     .bind(new.expires_at)
     .bind(at)
     .bind(new.version)
+    .bind(&new.phone)
     .execute(conn)
     .await?;
     Ok(())
@@ -47,15 +59,15 @@ pub async fn insert(conn: &mut PgConnection, new: &Invitation, at: DateTime<Utc>
 pub async fn expire(
     conn: &mut PgConnection,
     organisation_id: Uuid,
-    email: &str,
+    address: &str,
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
     sqlx::query(
         "update identity.invitation set state = 'expired', updated_at = $3, version = version + 1
-         where organisation_id = $1 and lower(email) = $2 and state = 'pending' and expires_at <= $3",
+         where organisation_id = $1 and (lower(email) = $2 or phone = $2) and state = 'pending' and expires_at <= $3",
     )
     .bind(organisation_id)
-    .bind(email)
+    .bind(address)
     .bind(now)
     .execute(conn)
     .await?;
@@ -65,7 +77,8 @@ pub async fn expire(
 /// One invitation, whichever organisation it is of: for its link and its mail.
 pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Invitation>, DbError> {
     Ok(sqlx::query_as(
-        "select id, organisation_id, email, name, roles, locale, state, counter, invited_by, expires_at, version
+        "select id, organisation_id, coalesce(email, '') as email, phone, name, roles, locale, state, counter, invited_by,
+                expires_at, version
          from identity.invitation where id = $1",
     )
     .bind(id)
@@ -94,7 +107,8 @@ pub async fn newest_pending(
 /// One invitation of an organisation, locked.
 pub async fn lock(conn: &mut PgConnection, organisation_id: Uuid, id: Uuid) -> Result<Option<Invitation>, DbError> {
     Ok(sqlx::query_as(
-        "select id, organisation_id, email, name, roles, locale, state, counter, invited_by, expires_at, version
+        "select id, organisation_id, coalesce(email, '') as email, phone, name, roles, locale, state, counter, invited_by,
+                expires_at, version
          from identity.invitation where organisation_id = $1 and id = $2 for update",
     )
     .bind(organisation_id)
@@ -111,7 +125,8 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Invitation>, DbError> {
     Ok(sqlx::query_as(
-        "select id, organisation_id, email, name, roles, locale, state, counter, invited_by, expires_at, version
+        "select id, organisation_id, coalesce(email, '') as email, phone, name, roles, locale, state, counter, invited_by,
+                expires_at, version
          from identity.invitation where organisation_id = $1 and id < $2 order by id desc limit $3",
     )
     .bind(organisation_id)
@@ -131,7 +146,8 @@ pub async fn resend(
     Ok(sqlx::query_as(
         "update identity.invitation set state = 'pending', counter = counter + 1, expires_at = $3, updated_at = $2, version = version + 1
          where id = $1 and state in ('pending', 'expired')
-         returning id, organisation_id, email, name, roles, locale, state, counter, invited_by, expires_at, version",
+         returning id, organisation_id, coalesce(email, '') as email, phone, name, roles, locale, state, counter, invited_by,
+                expires_at, version",
     )
     .bind(id)
     .bind(now)

@@ -24,25 +24,6 @@ pub struct Membership {
     pub placed: Json<Vec<Placed>>,
 }
 
-/// A membership with all that its rights come from; the condition follows.
-macro_rules! membership {
-    ($condition:literal) => {
-        concat!(
-            "select m.id, m.organisation_id, m.roles, o.ready_at is not null as ready, o.permission_version,
-                coalesce((select json_agg(json_build_object('key', r.key, 'scopes', r.scopes)) from identity.role r
-                    where r.organisation_id = m.organisation_id and r.archived_at is null and (r.key = any (m.roles)
-                        or r.key in (select a.role from identity.assignment a where a.membership_id = m.id))), '[]') as own_roles,
-                coalesce((with recursive covered as (
-                    select a.node_id, a.role from identity.assignment a
-                    join identity.node n on n.id = a.node_id and n.archived_at is null where a.membership_id = m.id
-                    union select n.id, c.role from covered c join identity.node n on n.parent_id = c.node_id and n.archived_at is null)
-                    select json_agg(json_build_object('node', node_id, 'role', role) order by node_id) from covered), '[]') as placed
-             from identity.membership m join identity.organisation o on o.id = m.organisation_id ",
-            $condition
-        )
-    };
-}
-
 /// A member, as lists show them.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Member {
@@ -184,10 +165,13 @@ pub async fn people_with_role(
 
 /// A person's organisations, oldest first, at most 100.
 pub async fn memberships(conn: &mut PgConnection, account_id: Uuid) -> Result<Vec<Membership>, DbError> {
-    Ok(sqlx::query_as(membership!("where m.account_id = $1 and m.ended_at is null order by m.id limit 100"))
-        .bind(account_id)
-        .fetch_all(conn)
-        .await?)
+    Ok(sqlx::query_as(
+        "select id, organisation_id, roles, ready, permission_version, own_roles, placed
+         from identity.membership_rights where account_id = $1 order by id limit 100",
+    )
+    .bind(account_id)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// A current member's place.
@@ -196,11 +180,14 @@ pub async fn membership(
     organisation_id: Uuid,
     account_id: Uuid,
 ) -> Result<Option<Membership>, DbError> {
-    Ok(sqlx::query_as(membership!("where m.organisation_id = $1 and m.account_id = $2 and m.ended_at is null"))
-        .bind(organisation_id)
-        .bind(account_id)
-        .fetch_optional(conn)
-        .await?)
+    Ok(sqlx::query_as(
+        "select id, organisation_id, roles, ready, permission_version, own_roles, placed
+         from identity.membership_rights where organisation_id = $1 and account_id = $2",
+    )
+    .bind(organisation_id)
+    .bind(account_id)
+    .fetch_optional(conn)
+    .await?)
 }
 
 /// The roles of a current member.
@@ -218,14 +205,14 @@ pub async fn roles(
     .await?)
 }
 
-/// Whether an address belongs to a current member.
-pub async fn has_member(conn: &mut PgConnection, organisation_id: Uuid, email: &str) -> Result<bool, DbError> {
+/// Whether an address, of mail or of a phone, belongs to a current member.
+pub async fn has_member(conn: &mut PgConnection, organisation_id: Uuid, address: &str) -> Result<bool, DbError> {
     Ok(sqlx::query_scalar(
         "select exists (select from identity.membership m join identity.account a on a.id = m.account_id
-         where m.organisation_id = $1 and lower(a.email) = $2 and m.ended_at is null)",
+         where m.organisation_id = $1 and (lower(a.email) = $2 or a.phone = $2) and m.ended_at is null)",
     )
     .bind(organisation_id)
-    .bind(email)
+    .bind(address)
     .fetch_one(conn)
     .await?)
 }

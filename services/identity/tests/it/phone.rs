@@ -135,3 +135,35 @@ async fn without_a_gateway_there_is_no_such_way() {
     assert!(!browser.open("/sign-in").await.html.contains("/sign-in/phone"));
     assert_eq!(browser.open("/sign-in/phone").await.status, 404);
 }
+
+#[tokio::test]
+async fn somebody_without_mail_is_invited_by_phone_and_comes_back_by_it() {
+    let (app, gateway, _) = world().await;
+    let school = app.organisation("Uhuru Academy").await;
+    let owner = app.owner(&school).await;
+    let asked = json!({"phone": "0733 111 222", "name": "Achieng Were", "roles": ["guardian"]});
+    let made = owner.post("/identity/v1/invitations", &asked).await.ok();
+    assert_eq!((made["phone"].clone(), made["email"].clone()), (json!("+254733111222"), json!(null)));
+    owner.post("/identity/v1/invitations", &asked).await.refused(409);
+    for bad in [json!({"phone": "12"}), json!({}), json!({"phone": "0733111222", "email": "a@b.example"})] {
+        let mut body = json!({"name": "X", "roles": ["guardian"]});
+        body.as_object_mut().unwrap().extend(bad.as_object().unwrap().clone());
+        owner.post("/identity/v1/invitations", &body).await.refused(422);
+    }
+    let text = until("a text arrives", async || gateway.texts("+254733111222").pop()).await;
+    let link = text.rsplit(' ').next().unwrap().to_owned();
+    let mut guardian = Browser::new(&app.address);
+    guardian.open(&link).await;
+    assert!(!guardian.html.contains("name=\"password\""), "{}", guardian.html);
+    assert_eq!(guardian.submit(&[("name", "Achieng Were")]).await.leads(), "/");
+    app.settle().await;
+    let members = owner.get("/identity/v1/members").await.ok();
+    let member = members["data"].as_array().unwrap().iter().find(|member| member["phone"] == "+254733111222").cloned();
+    assert_eq!(member.expect("a member")["email"], json!(null));
+    assert_eq!(Browser::new(&app.address).open(&link).await.status, 410, "a link is good once");
+
+    let mut later = Browser::new(&app.address);
+    later.open("/sign-in/phone").await.submit(&[("phone", "0733111222")]).await.follow().await;
+    let digits = code(&gateway, "+254733111222", 2).await;
+    assert_eq!(later.submit(&[("digits", &digits)]).await.leads(), "/");
+}

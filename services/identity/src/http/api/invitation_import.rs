@@ -51,6 +51,7 @@ pub async fn import(ctx: Ctx, Params(params): Params<DryRun>, upload: Upload) ->
             id: new_id(),
             organisation_id: ctx.tenant().id.0,
             email: row.email,
+            phone: None,
             name: row.name,
             roles: row.roles,
             locale: row.locale.map_or_else(|| inviter.locale.clone(), str::to_owned),

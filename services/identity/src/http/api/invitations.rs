@@ -3,12 +3,13 @@ use crate::domain::account::{locale_of, normalise_email, normalise_name};
 use crate::domain::policy::Policy;
 use crate::http::api::members::PageParams;
 use crate::http::membership::plan_full;
+use crate::http::provider::Provider;
 use crate::http::rights::Rights;
 use crate::store::invitation::{self, Invitation};
 use crate::store::{account, organisation, policy};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use hitaji_contracts::identity::InvitationSent;
-use hitaji_core::{ErrorCode, FieldError, new_id};
+use hitaji_core::{ErrorCode, FieldError, new_id, normal_phone};
 use hitaji_db::{Audit, Tx};
 use hitaji_web::{Answer, Body, Ctx, Id, Params, Problem, Quota, plan_limit};
 use schemars::JsonSchema;
@@ -21,7 +22,12 @@ pub const LIFETIME: TimeDelta = TimeDelta::days(7);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewInvitation {
-    email: String,
+    /// Where the link goes; or `phone`.
+    #[serde(default)]
+    email: Option<String>,
+    /// Where the link goes as a text, for people without e-mail; in full, or as it is dialled in the organisation's country.
+    #[serde(default)]
+    phone: Option<String>,
     name: String,
     /// Role keys.
     roles: Vec<String>,
@@ -33,7 +39,10 @@ pub struct NewInvitation {
 #[derive(Serialize, JsonSchema)]
 pub struct InvitationOut {
     id: Uuid,
-    email: String,
+    /// None for somebody who is invited by phone.
+    email: Option<String>,
+    /// E.164.
+    phone: Option<String>,
     name: String,
     roles: Vec<String>,
     /// `pending`, `accepted`, `expired` or `revoked`.
@@ -67,17 +76,18 @@ pub async fn create(ctx: Ctx, Body(asked): Body<NewInvitation>) -> Result<Answer
     may_send(&ctx, 1).await?;
     let (now, organisation_id) = (ctx.now(), ctx.tenant().id.0);
     let mut tx = ctx.tx().await?;
-    let (email, name) = check(&ctx, &mut tx, &asked).await?;
-    if organisation::has_member(&mut tx, organisation_id, &email).await? {
+    let (to, name) = check(&ctx, &mut tx, &asked).await?;
+    if organisation::has_member(&mut tx, organisation_id, to.address()).await? {
         return Err(Problem::new(ErrorCode::Conflict, "This person is a member already."));
     }
     room(&ctx, &mut tx, 1).await?;
     let inviter = account::find(&mut tx, ctx.subject().0).await?.ok_or_else(Problem::not_found)?;
-    invitation::expire(&mut tx, organisation_id, &email, now).await?;
+    invitation::expire(&mut tx, organisation_id, to.address(), now).await?;
     let new = Invitation {
         id: new_id(),
         organisation_id,
-        email,
+        email: to.email,
+        phone: to.phone,
         name,
         roles: asked.roles,
         locale: asked.locale.as_deref().and_then(locale_of).map_or(inviter.locale, str::to_owned),
@@ -88,7 +98,7 @@ pub async fn create(ctx: Ctx, Body(asked): Body<NewInvitation>) -> Result<Answer
         version: 1,
     };
     invitation::insert(&mut tx, &new, now).await.map_err(|error| match error.constraint() {
-        Some("invitation_pending_key") => Problem::new(
+        Some("invitation_pending_key" | "invitation_pending_phone_key") => Problem::new(
             ErrorCode::Conflict,
             "This person has an open invitation. Send it again instead, or withdraw it first.",
         ),
@@ -131,7 +141,7 @@ pub async fn revoke(ctx: Ctx, Id(id): Id) -> Result<Answer, Problem> {
         return Err(Problem::new(ErrorCode::Conflict, "This invitation was accepted; the person is a member now."));
     }
     if invitation::revoke(&mut tx, found.id, ctx.now()).await? {
-        let before = Some(json!({"email": found.email, "status": found.state}).to_string());
+        let before = Some(json!({"address": found.address(), "status": found.state}).to_string());
         let (members, invited) = organisation::count_people(&mut tx, ctx.tenant().id.0, ctx.now()).await?;
         ctx.platform().databases().set_users(&mut tx, ctx.tenant().id, members + invited).await?;
         let after = Some(json!({"organisation_id": ctx.tenant().id}).to_string());
@@ -168,9 +178,10 @@ async fn find(ctx: &Ctx, tx: &mut Tx, id: Uuid, if_match: Option<i64>) -> Result
 
 pub fn send(ctx: &Ctx, tx: &mut Tx, invitation: &Invitation, action: &str) {
     tx.emit(invitation.id, &InvitationSent { tenant_id: ctx.tenant().id, invitation_id: invitation.id });
-    let (email, name) = (&invitation.email, &invitation.name);
+    let (address, name) = (invitation.address(), &invitation.name);
     // The organisation's id is what an erasure finds the line by.
-    let after = json!({"email": email, "name": name, "roles": invitation.roles, "organisation_id": ctx.tenant().id});
+    let after =
+        json!({"address": address, "name": name, "roles": invitation.roles, "organisation_id": ctx.tenant().id});
     tx.audit(Audit {
         action,
         resource: "identity.invitation",
@@ -180,12 +191,46 @@ pub fn send(ctx: &Ctx, tx: &mut Tx, invitation: &Invitation, action: &str) {
     });
 }
 
-async fn check(ctx: &Ctx, tx: &mut Tx, asked: &NewInvitation) -> Result<(String, String), Problem> {
-    let mut errors = Vec::new();
-    let (email, name) = (normalise_email(&asked.email), normalise_name(&asked.name));
-    if email.is_none() {
-        errors.push(FieldError::new("/email", "malformed", "Write an e-mail address like amina@example.org."));
+/// Where an invitation goes: one of the two.
+struct To {
+    email: String,
+    phone: Option<String>,
+}
+
+impl To {
+    fn address(&self) -> &str {
+        self.phone.as_deref().unwrap_or(&self.email)
     }
+
+    fn of(ctx: &Ctx, asked: &NewInvitation) -> Result<To, FieldError> {
+        match (&asked.email, &asked.phone) {
+            (Some(_), Some(_)) => {
+                Err(FieldError::new("/phone", "not_both", "Give an e-mail address or a phone number."))
+            }
+            (None, Some(_)) if ctx.parts().get::<Provider>().texts.is_none() => {
+                Err(FieldError::new("/phone", "not_offered", "This platform sends no texts; give an e-mail address."))
+            }
+            (None, Some(phone)) => {
+                let malformed = "Write the number with the country's code, like +254 712 345 678.";
+                let phone = normal_phone(phone, &ctx.tenant().country);
+                phone
+                    .map(|phone| To { email: String::new(), phone: Some(phone) })
+                    .ok_or_else(|| FieldError::new("/phone", "malformed", malformed))
+            }
+            (email, None) => {
+                let email = email.as_deref().and_then(normalise_email);
+                let malformed = "Write an e-mail address like amina@example.org.";
+                email
+                    .map(|email| To { email, phone: None })
+                    .ok_or_else(|| FieldError::new("/email", "malformed", malformed))
+            }
+        }
+    }
+}
+
+async fn check(ctx: &Ctx, tx: &mut Tx, asked: &NewInvitation) -> Result<(To, String), Problem> {
+    let mut errors = Vec::new();
+    let (to, name) = (To::of(ctx, asked).map_err(|error| errors.push(error)).ok(), normalise_name(&asked.name));
     if name.is_none() {
         errors.push(FieldError::new("/name", "required", "Write the person's name."));
     }
@@ -193,12 +238,12 @@ async fn check(ctx: &Ctx, tx: &mut Tx, asked: &NewInvitation) -> Result<(String,
         errors.push(FieldError::new("/roles", "required", "Choose at least one role."));
     }
     let rules = policy::find(tx, ctx.tenant().id.0).await?;
-    if email.as_ref().is_some_and(|email| !rules.may_invite(email)) {
+    if to.as_ref().is_some_and(|to| to.phone.is_none() && !rules.may_invite(&to.email)) {
         errors.push(FieldError::new("/email", "domain_not_allowed", domains_text(&rules)));
     }
     errors.extend(Rights::of(ctx, tx).await?.check_roles(&asked.roles, "/roles"));
-    match (email, name) {
-        (Some(email), Some(name)) if errors.is_empty() => Ok((email, name)),
+    match (to, name) {
+        (Some(to), Some(name)) if errors.is_empty() => Ok((to, name)),
         _ => Err(Problem::validation(errors)),
     }
 }
@@ -211,7 +256,8 @@ fn out(invitation: Invitation, now: DateTime<Utc>) -> InvitationOut {
     let expired = invitation.state == "pending" && invitation.expires_at <= now;
     InvitationOut {
         id: invitation.id,
-        email: invitation.email,
+        email: invitation.phone.is_none().then_some(invitation.email),
+        phone: invitation.phone,
         name: invitation.name,
         roles: invitation.roles,
         status: if expired { "expired".into() } else { invitation.state },

@@ -60,7 +60,10 @@ async fn open(browser: &Browser, token: &str) -> Result<Open, PageError> {
     }
     let inviter =
         account::find(&mut conn, invitation.invited_by).await?.map_or_else(String::new, |inviter| inviter.name);
-    let account = account::find_by_email(&mut conn, &invitation.email).await?;
+    let account = match &invitation.phone {
+        Some(phone) => account::find_by_phone(&mut conn, phone).await?,
+        None => account::find_by_email(&mut conn, &invitation.email).await?,
+    };
     conn.release();
     dress(browser, invitation.organisation_id).await?;
     let tenant = browser.ctx.databases().describe(TenantId(invitation.organisation_id)).await?;
@@ -78,7 +81,8 @@ async fn accept(browser: &Browser, token: &str, form: &Form) -> PageResult {
     let open = open(browser, token).await?;
     let mut errors = Errors::default();
     let account = match &open.account {
-        Some(account) if open.signed_in => Some(account.clone()),
+        // Whoever holds a link that was sent to a phone holds the phone.
+        Some(account) if open.signed_in || open.invitation.phone.is_some() => Some(account.clone()),
         Some(account) => existing(browser, account, form, &mut errors).await?,
         None => None,
     };
@@ -106,7 +110,10 @@ async fn accept(browser: &Browser, token: &str, form: &Form) -> PageResult {
     let organisation = open.invitation.organisation_id;
     match browser.session().await?.filter(|_| open.signed_in) {
         Some(session) => stay(browser, session.id, organisation).await,
-        None => arrive_at(browser, &account, &["pwd"], "/", Some(organisation)).await,
+        None => {
+            let amr = if open.invitation.phone.is_some() { ["sms"] } else { ["pwd"] };
+            arrive_at(browser, &account, &amr, "/", Some(organisation)).await
+        }
     }
 }
 
@@ -130,6 +137,14 @@ async fn fresh(browser: &Browser, open: &Open, form: &Form, errors: &mut Errors)
     let (name, password) = (normalise_name(form.typed("name")), form.secret("password"));
     if name.is_none() {
         errors.add(browser, "name", "name_missing");
+    }
+    if let Some(phone) = &open.invitation.phone {
+        return Ok(name.map(|name| Account {
+            email: None,
+            phone: Some(phone.clone()),
+            phone_verified_at: Some(browser.ctx.now()),
+            ..Account::new(new_id(), "", &name, browser.locale)
+        }));
     }
     let known = [form.typed("name"), open.invitation.email.as_str(), open.organisation.as_str(), "hitaji"];
     if let Err(problem) = judge_password(password, &known) {
@@ -162,7 +177,10 @@ async fn take(browser: &Browser, mut tx: Tx, invitation: &Invitation, account: &
     if !invitation::accept(&mut tx, invitation.id, invitation.counter, account.id, now).await? {
         return Err(PageError::Page(StatusCode::GONE, "invitation_gone"));
     }
-    account::verify_email(&mut tx, account.id, now).await?;
+    match &invitation.phone {
+        Some(phone) => _ = account::give_phone(&mut tx, account.id, phone, now).await?,
+        None => account::verify_email(&mut tx, account.id, now).await?,
+    }
     let joining = Joining {
         organisation_id: invitation.organisation_id,
         account_id: account.id,
@@ -199,7 +217,8 @@ fn page(browser: &Browser, status: StatusCode, open: &Open, values: Value, error
     let values = context! {
         organisation => open.organisation.clone(),
         inviter => open.inviter.clone(),
-        email => open.invitation.email.clone(),
+        email => open.invitation.address(),
+        by_phone => open.invitation.phone.is_some(),
         roles => roles.join(", "),
         known => open.account.is_some(),
         signed_in => open.signed_in,

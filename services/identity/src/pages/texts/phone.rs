@@ -2,6 +2,12 @@
 use super::Text;
 
 pub const TEXTS: &[Text] = &[
+    (
+        "invitation_phone",
+        "You sign in with this phone number; no password is needed.",
+        "Utaingia kwa nambari hii ya simu; huhitaji nywila.",
+        "Vous vous connectez avec ce numéro ; aucun mot de passe n’est nécessaire.",
+    ),
     ("phone", "Phone number", "Nambari ya simu", "Numéro de téléphone"),
     (
         "phone_hint",
