@@ -135,8 +135,9 @@ impl TestApp {
         self.member(organisation, email).await
     }
 
-    /// The link in the newest mail to an address; waits for the mail.
+    /// The link in the newest mail to an address, after all mails that are due were sent.
     pub async fn mailed_link(&self, email: &str) -> String {
+        self.settle().await;
         hitaji::commands::demo::mailed_link(&self.http, &self.mail, email).await.expect("a mail with a link")
     }
 

@@ -216,7 +216,20 @@ impl School {
         Ok(teachers)
     }
 
+    /// The school learns of itself by an event, a moment after the sign-up.
+    async fn begun(&self) -> Result<(), Failure> {
+        for _ in 0..600 {
+            let years = send(self.request(Method::GET, "/academic-years")).await?;
+            if years["data"].as_array().is_some_and(|years| !years.is_empty()) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err("the school did not begin".into())
+    }
+
     async fn import(&self, csv: String) -> Result<(), Failure> {
+        self.begun().await?;
         let upload = self.request(Method::POST, "/class-list-imports?file_name=class-list.csv");
         let import = send(upload.header("content-type", "text/csv").body(csv)).await?;
         let path = format!("/class-list-imports/{}/apply", import["id"].as_str().unwrap_or_default());

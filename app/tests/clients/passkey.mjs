@@ -57,7 +57,7 @@ await steps(
       // The virtual authenticator answers the offer to fill in by itself, or the button's question: both are the passkey.
       await page.click('[data-passkey=sign_in] button', { timeout: 3000 }).catch(() => {});
       await page.waitForURL('**/account/security');
-      await page.getByText('My phone').waitFor();
+      await page.getByText('My phone', { exact: true }).waitFor();
       [credentials] = [(await first.credentials()).map((one) => ({ ...one, signCount: one.signCount + 50 }))];
     },
     'it is the second factor after the password': async () => {

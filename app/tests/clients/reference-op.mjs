@@ -1,4 +1,4 @@
-// npm oidc-provider, a certified OpenID provider, with the clients of clients-full.toml: what fails here is the script's fault.
+// npm oidc-provider, a certified OpenID provider, with the clients of clients.toml: what fails here is the script's fault.
 // Started as `node reference-op.mjs READY_FILE CLIENT_PORT`; ends when it is killed.
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ function signingKey(type, options, alg) {
 }
 
 const configuration = (origin) => ({
-  clients: parse(readFileSync(new URL('clients-full.toml', import.meta.url), 'utf8').replaceAll('{port}', clientPort)).identity.clients.map(registration),
+  clients: parse(readFileSync(new URL('clients.toml', import.meta.url), 'utf8').replaceAll('{port}', clientPort)).identity.clients.map(registration),
   jwks: { keys: [signingKey('rsa', { modulusLength: 2048 }, 'RS256'), signingKey('ec', { namedCurve: 'P-256' }, 'ES256')] },
   cookies: { keys: ['made up for this test'] },
   scopes: SCOPES,

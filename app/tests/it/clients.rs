@@ -77,7 +77,7 @@ impl Drop for Up {
     }
 }
 
-/// npm `oidc-provider`, on a free port, with the clients of `clients-full.toml`.
+/// npm `oidc-provider`, on a free port, with the clients of `clients.toml`.
 struct Reference {
     child: Child,
     folder: TempDir,

@@ -63,6 +63,9 @@ impl World<'_> {
         if rest == "/me/applications/{id}" {
             return Some(Sample { version: Some(1), ..Sample::at(&path.replace("{id}", &self.application().await)) });
         }
+        if rest == "/me/identities/{id}" {
+            return Some(Sample::at(&path.replace("{id}", &self.identity(serial).await)));
+        }
         let collection = ["/clients", "/api-keys", "/providers", "/domains", "/scim-tokens"]
             .into_iter()
             .find(|known| rest == *known || rest.starts_with(&format!("{known}/")))?;
@@ -98,6 +101,23 @@ impl World<'_> {
         })
     }
 
+    /// Who the owner is at another provider.
+    async fn identity(&self, serial: i64) -> String {
+        let mut conn = self.app.platform.databases().control().await.expect("a connection");
+        let id: uuid::Uuid = sqlx::query_scalar(
+            "insert into identity.external_identity (id, issuer, subject, account_id, label, linked_at, last_used_at)
+             select $1, $2, $3, id, $3, now(), now() from identity.account where email = $4 returning id",
+        )
+        .bind(hitaji_core::new_id())
+        .bind(format!("https://login{serial}.invalid"))
+        .bind(format!("{}{serial}", self.marker))
+        .bind(&self.organisation.owner_email)
+        .fetch_one(&mut *conn)
+        .await
+        .expect("an identity");
+        id.to_string()
+    }
+
     /// No name server answers for made-up domains.
     async fn prove(&self, id: &str) {
         let mut conn = self.app.platform.databases().control().await.expect("a connection");
@@ -110,7 +130,7 @@ impl World<'_> {
     }
 
     /// An application that the owner allowed something.
-    async fn application(&self) -> String {
+    pub async fn application(&self) -> String {
         let mut conn = self.app.platform.databases().control().await.expect("a connection");
         let id: uuid::Uuid = sqlx::query_scalar(
             "insert into identity.consent (id, account_id, client_id, organisation_id, scopes, granted_at)

@@ -223,7 +223,7 @@ impl<'a> World<'a> {
         (id("id"), id("account_id"))
     }
 
-    fn next(&self) -> i64 {
+    pub fn next(&self) -> i64 {
         self.serial.fetch_add(1, Ordering::Relaxed) + 1
     }
 

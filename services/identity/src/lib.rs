@@ -7,6 +7,9 @@ mod jobs;
 mod pages;
 mod store;
 
+#[cfg(fuzzing)]
+pub use http::fuzzing;
+
 use hitaji_core::{Permission, RoleTemplate};
 use hitaji_db::{Home, Migration};
 use hitaji_web::Service;

@@ -7,6 +7,8 @@ pub mod dns;
 pub mod event;
 pub mod factors;
 pub mod federation;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod hosted;
 pub mod keys;
 pub mod membership;

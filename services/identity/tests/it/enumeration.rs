@@ -1,6 +1,6 @@
 //! Nobody learns who has an account: not by words, not by status, not by what the answer costs.
 use crate::browser::Browser;
-use crate::flow::start;
+use crate::flow::start_with;
 use hitaji_testkit::TestApp;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,10 @@ async fn attempt(app: &TestApp, page: &str, fields: &[(&str, &str)]) -> (u16, St
 
 #[tokio::test]
 async fn known_and_unknown_addresses_cost_and_show_the_same() {
-    let app = start().await;
+    let app = start_with(|settings| {
+        settings.insert("codes_per_recipient_per_hour".into(), 1000.into());
+    })
+    .await;
     let school = app.organisation("Uhuru Academy").await;
     for page in ["/sign-in", "/forgot-password"] {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());

@@ -3,13 +3,22 @@ use crate::browser::{Browser, query};
 use crate::flow::{claims, portal, start, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use hitaji_testkit::{Organisation, PASSWORD, TestApp, at};
-use totp_rs::{Builder, Secret};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 /// What an authenticator app shows at a moment.
 pub fn code(secret: &str, moment: DateTime<Utc>) -> String {
-    let secret = Secret::try_from_base32(secret.replace(' ', "")).unwrap();
-    let totp = Builder::new().with_secret(secret).with_account_name("x").build().unwrap();
-    totp.generate(moment.timestamp() as u64).to_string()
+    let now = moment.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let mut tool = Command::new("oathtool")
+        .args(["--totp", "--base32", "--now", &now, "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("oathtool is installed; ./dev test does that");
+    tool.stdin.take().unwrap().write_all(secret.replace(' ', "").as_bytes()).unwrap();
+    let output = tool.wait_with_output().unwrap();
+    assert!(output.status.success(), "oathtool refuses the secret {secret:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// An account with an authenticator app: the browser that set it up, the secret, and the recovery codes.

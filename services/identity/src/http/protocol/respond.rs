@@ -34,7 +34,7 @@ fn by_form(browser: &Browser, destination: &Destination, answer: &[(&str, &str)]
         action => destination.redirect_uri.clone(),
         client => destination.client.name.clone(),
         fields => fields,
-        script => pages::path_of(pages::SUBMIT_FORM),
+        submit_script => pages::path_of(pages::SUBMIT_FORM),
     };
     let mut response = browser.page_for(StatusCode::OK, "form_post.html", values, Some(&destination.redirect_uri))?;
     let headers = response.headers_mut();

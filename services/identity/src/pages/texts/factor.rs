@@ -53,7 +53,6 @@ pub const TEXTS: &[Text] = &[
         "Ce que vous voulez ouvrir est protégé par un second facteur, et votre compte n’en a pas d’assez fort. Ajoutez-en un ; cela prend deux minutes.",
     ),
     ("factor_set_up", "Set it up now", "Weka sasa", "L’ajouter maintenant"),
-    ("go_on", "Continue", "Endelea", "Continuer"),
     ("code_missing", "Write the code.", "Andika msimbo.", "Écrivez le code."),
     (
         "code_wrong",

@@ -3,7 +3,6 @@ use super::Text;
 
 pub const TEXTS: &[Text] = &[
     ("continue_with", "Continue with {provider}", "Endelea na {provider}", "Continuer avec {provider}"),
-    ("or", "or", "au", "ou"),
     ("elsewhere_title", "One step further", "Hatua moja zaidi", "Encore une étape"),
     (
         "elsewhere_lead",
