@@ -11,8 +11,9 @@ if (SCREENS) mkdirSync(SCREENS, { recursive: true });
 const faults = [];
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
 
+// A service worker would send requests past `page.route`.
 async function person(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, locale: 'en-GB', ...options });
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, locale: 'en-GB', serviceWorkers: 'block', ...options });
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();
   page.on('pageerror', (error) => faults.push(error.message));

@@ -23,6 +23,12 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "an answer with a token is never stored; asked again, there is another token",
     ),
     ("idempotency", "POST /identity/v1/clients", SECRET),
+    (
+        "success",
+        "POST /identity/v1/domains/{id}/verify",
+        "no name server answers for made-up domains; identity's own tests have one",
+    ),
+    ("location", "POST /identity/v1/scim-tokens", "a token stands in the list only"),
     ("idempotency", "POST /identity/v1/scim-tokens", SECRET),
     ("idempotency", "POST /identity/v1/domains/{id}/verify", LOOK),
     ("idempotency", "POST /identity/v1/providers/{id}/test", LOOK),
@@ -269,7 +275,7 @@ async fn every_success_is_as_documented() {
     findings.finish(
         &EXCEPTIONS
             .iter()
-            .filter(|known| ["paging", "etag", "location"].contains(&known.0))
+            .filter(|known| ["paging", "etag", "location", "success"].contains(&known.0))
             .copied()
             .collect::<Vec<_>>(),
     );

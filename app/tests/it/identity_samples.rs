@@ -63,6 +63,10 @@ impl World<'_> {
         if rest == "/me/applications/{id}" {
             return Some(Sample { version: Some(1), ..Sample::at(&path.replace("{id}", &self.application().await)) });
         }
+        if rest == "/me/identities" {
+            self.identity(serial).await;
+            return Some(Sample::at(path));
+        }
         if rest == "/me/identities/{id}" {
             return Some(Sample::at(&path.replace("{id}", &self.identity(serial).await)));
         }
