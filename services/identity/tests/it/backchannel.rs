@@ -159,3 +159,13 @@ async fn clients_hear_of_every_way_a_session_ends() {
     sessions.sort_by_key(Value::to_string);
     assert_eq!(told, sessions);
 }
+
+#[tokio::test]
+async fn oidcc_backchannel_rp_initiated_logout_discovery_endpoint_verification() {
+    let app = crate::flow::start().await;
+    let discovery = app.anybody().get("/.well-known/openid-configuration").await.ok();
+    for flag in ["backchannel_logout_supported", "backchannel_logout_session_supported"] {
+        assert_eq!(discovery[flag], true, "{flag}");
+    }
+    assert!(discovery["end_session_endpoint"].as_str().is_some_and(|address| address.starts_with(&app.address)));
+}

@@ -1,4 +1,4 @@
-//! `private_key_jwt` (RFC 7523) as FAPI 2.0 wants it; names in brackets are modules of the conformance suite.
+//! `private_key_jwt` (RFC 7523) as FAPI 2.0 wants it.
 use crate::flow::start_with;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -75,7 +75,13 @@ async fn present(app: &TestApp, assertion: &str) -> Reply {
     send(app.http.post(format!("{}/oauth/revoke", app.address)).form(&form)).await
 }
 
-/// [oidcc-ensure-client-assertion-with-iss-aud-succeeds]
+#[tokio::test]
+async fn oidcc_ensure_client_assertion_with_iss_aud_succeeds() {
+    let keys = keys();
+    let app = platform(&keys).await;
+    assert_eq!(present(&app, &signed(&keys, &good(&app, "issuer"))).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_client_proves_itself_by_each_kind_of_key_at_every_endpoint() {
     let keys = keys();
@@ -128,8 +134,38 @@ async fn an_assertion_is_good_once() {
     assert_eq!(present(&app, &signed(&keys, &good(&app, "twice"))).await.status, 200);
 }
 
-/// [par-test-array-as-audience-fails, ensure-client-assertion-with-exp-is-5-minutes-in-past-fails, -with-no-sub-fails,
-/// -with-wrong-aud-fails]
+/// A good assertion but for one claim is refused.
+async fn refuses(name: &str, value: impl Fn(&TestApp) -> Value) {
+    let keys = keys();
+    let app = platform(&keys).await;
+    let mut claims = good(&app, name);
+    match value(&app) {
+        Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+        value => claims[name] = value,
+    }
+    assert_eq!(present(&app, &signed(&keys, &claims)).await.refused(401)["error"], "invalid_client");
+}
+
+#[tokio::test]
+async fn fapi2_security_profile_final_par_test_array_as_audience_fails() {
+    refuses("aud", |app| json!([app.address])).await;
+}
+
+#[tokio::test]
+async fn fapi2_security_profile_final_ensure_client_assertion_with_exp_is_5_minutes_in_past_fails() {
+    refuses("exp", |app| json!(app.clock.now().timestamp() - 300)).await;
+}
+
+#[tokio::test]
+async fn fapi2_security_profile_final_ensure_client_assertion_with_no_sub_fails() {
+    refuses("sub", |_| Value::Null).await;
+}
+
+#[tokio::test]
+async fn fapi2_security_profile_final_ensure_client_assertion_with_wrong_aud_fails() {
+    refuses("aud", |_| json!("https://other.example")).await;
+}
+
 #[tokio::test]
 async fn an_assertion_says_who_for_whom_and_until_when() {
     let keys = keys();

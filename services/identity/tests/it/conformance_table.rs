@@ -1,12 +1,16 @@
 //! The table of conformance modules says nothing that is not so.
 
 const TABLE: &str = include_str!("../../../../docs/identity-conformance.md");
-const TESTS: [&str; 5] = [
+const TESTS: [&str; 9] = [
+    include_str!("backchannel.rs"),
+    include_str!("client_assertions.rs"),
     include_str!("conformance_basic.rs"),
     include_str!("conformance_config.rs"),
     include_str!("conformance_fapi.rs"),
     include_str!("conformance_form_post.rs"),
-    include_str!("logout.rs"),
+    include_str!("conformance_logout.rs"),
+    include_str!("dpop.rs"),
+    include_str!("rotation.rs"),
 ];
 
 /// Whether a test of this name is there: declared, and marked as one.

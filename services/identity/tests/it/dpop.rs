@@ -107,7 +107,7 @@ async fn me(app: &TestApp, scheme: &str, token: &str, proofs: &[&str]) -> Reply 
 }
 
 #[tokio::test]
-async fn ensure_holder_of_key_required() {
+async fn fapi2_security_profile_final_ensure_holder_of_key_required() {
     let (app, mut browser) = start().await;
     let key = TestKey::new();
     let code = holder().code(&mut browser, &[]).await;
@@ -142,7 +142,7 @@ async fn ensure_holder_of_key_required() {
 }
 
 #[tokio::test]
-async fn access_token_type_header_case_sensitivity() {
+async fn the_scheme_is_read_in_any_case() {
     let (app, mut browser) = start().await;
     let key = TestKey::new();
     let token = bound_token(&app, &mut browser, &key).await;
@@ -152,7 +152,7 @@ async fn access_token_type_header_case_sensitivity() {
 }
 
 #[tokio::test]
-async fn dpop_negative_tests() {
+async fn fapi2_security_profile_final_dpop_negative_tests() {
     let (app, mut browser) = start().await;
     let (key, other) = (TestKey::new(), TestKey::new());
     let token = bound_token(&app, &mut browser, &key).await;
@@ -210,7 +210,7 @@ async fn dpop_negative_tests() {
 }
 
 #[tokio::test]
-async fn check_dpop_proof_nbf_exp() {
+async fn fapi2_security_profile_final_check_dpop_proof_nbf_exp() {
     let (app, mut browser) = start().await;
     let key = TestKey::new();
     let token = bound_token(&app, &mut browser, &key).await;
@@ -224,12 +224,12 @@ async fn check_dpop_proof_nbf_exp() {
 }
 
 #[tokio::test]
-async fn ensure_dpopproof_with_iat_10seconds_before_succeeds() {
+async fn fapi2_security_profile_final_ensure_dpopproof_with_iat_10seconds_before_succeeds() {
     issued_at(-10).await;
 }
 
 #[tokio::test]
-async fn ensure_dpopproof_with_iat_10seconds_after_succeeds() {
+async fn fapi2_security_profile_final_ensure_dpopproof_with_iat_10seconds_after_succeeds() {
     issued_at(10).await;
 }
 
@@ -247,7 +247,7 @@ async fn issued_at(seconds: i64) {
 
 /// The pushed request's own part of this module is a unit test of `protocol/dpop.rs`.
 #[tokio::test]
-async fn ensure_mismatched_dpop_jkt_fails() {
+async fn fapi2_security_profile_final_ensure_mismatched_dpop_jkt_fails() {
     let (_app, mut browser) = start().await;
     for bad in ["x", &"a".repeat(44), &format!("{}=", "a".repeat(42))] {
         browser.open(&holder().authorize(&[("dpop_jkt", bad)])).await;
@@ -256,7 +256,7 @@ async fn ensure_mismatched_dpop_jkt_fails() {
 }
 
 #[tokio::test]
-async fn ensure_token_endpoint_fails_with_mismatched_dpop_jkt() {
+async fn fapi2_security_profile_final_ensure_token_endpoint_fails_with_mismatched_dpop_jkt() {
     let (app, mut browser) = start().await;
     let (key, other) = (TestKey::new(), TestKey::new());
     for client in [holder(), native()] {
