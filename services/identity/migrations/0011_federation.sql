@@ -111,7 +111,7 @@ create table identity.scim_user (
     external_id     text check (length(external_id) <= 255),
     name            text not null check (length(name) between 1 and 120),
     -- What they get again when they are made active again.
-    roles           text[] not null check (cardinality(roles) between 1 and 16),
+    roles           text[] not null check (cardinality(roles) <= 16),
     version         bigint not null default 1,
     created_at      timestamptz not null,
     updated_at      timestamptz not null

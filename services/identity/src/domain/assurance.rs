@@ -19,7 +19,9 @@ pub fn level_of(amr: &[String]) -> &'static str {
     }
     let known = has("pwd") || has("fed");
     let held = has("otp") || has("sms") || has("pop");
-    if has("mfa") || (known && held) { TWO } else { SINGLE }
+    // A phone and an app's secret are two things that are held; who has no password gets no further otherwise.
+    let both = has("sms") && has("otp");
+    if has("mfa") || (known && held) || both { TWO } else { SINGLE }
 }
 
 /// Whether `reached` is at least `wanted`. A level that we do not know is reached by nobody.
@@ -50,7 +52,8 @@ mod tests {
     fn two_of_a_kind_are_not_two_factors() {
         assert_eq!(level(&["pwd"]), SINGLE);
         assert_eq!(level(&["sms"]), SINGLE);
-        assert_eq!(level(&["otp", "sms"]), SINGLE);
+        assert_eq!(level(&["otp"]), SINGLE);
+        assert_eq!(level(&["otp", "sms"]), TWO);
         assert_eq!(level(&["pwd", "otp"]), TWO);
         assert_eq!(level(&["fed", "mfa"]), TWO);
         assert_eq!(level(&["pwd", "pop"]), TWO);

@@ -117,6 +117,11 @@ impl Client {
         self.grants.contains(&grant)
     }
 
+    /// Whether people of this organisation may use it: one that belongs to an organisation serves that one alone.
+    pub fn serves(&self, organisation_id: Uuid) -> bool {
+        self.organisation_id.is_none_or(|only| only == organisation_id)
+    }
+
     pub fn is_public(&self) -> bool {
         matches!(self.auth, ClientAuth::Public)
     }

@@ -79,7 +79,10 @@ async fn begin_at(
         provider_organisation_id: via.and_then(|via| via.organisation_id),
     };
     let wants_two = factors::of(&browser.ctx, account.id).await?.any();
-    if wants_two && !reaches(level_of(&pending.amr), TWO) {
+    // That there were two factors elsewhere is not for an organisation's own provider to say of the account itself.
+    let foreign = pending.provider_organisation_id.is_some();
+    let believed: Vec<String> = pending.amr.iter().filter(|method| !foreign || *method != "mfa").cloned().collect();
+    if wants_two && !reaches(level_of(&believed), TWO) {
         return wait(browser, &pending).await;
     }
     enter(browser, account, &pending, None).await

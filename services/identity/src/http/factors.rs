@@ -30,8 +30,16 @@ pub async fn of(ctx: &PlatformCtx, account_id: Uuid) -> Result<Factors, Problem>
 /// What a session must still prove before its person may change how they sign in: nothing, or a level.
 pub fn lacking(session: &Session, factors: Factors, now: chrono::DateTime<chrono::Utc>) -> Option<&'static str> {
     let wanted = if factors.any() { TWO } else { SINGLE };
-    let enough = session.auth_time + FRESH > now && reaches(level_of(&session.amr), wanted);
+    let amr = own_proof(session);
+    let enough = session.auth_time + FRESH > now && !amr.is_empty() && reaches(level_of(&amr), wanted);
     (!enough).then_some(wanted)
+}
+
+/// What the person proved to us. An organisation's own provider speaks for its people there, and not for their accounts: else
+/// whoever runs it could make anybody's account theirs.
+pub fn own_proof(session: &Session) -> Vec<String> {
+    let believed = |method: &&String| !session.own_provider || (*method != "fed" && *method != "mfa");
+    session.amr.iter().filter(believed).cloned().collect()
 }
 
 /// Counts one try at the second factor of an account, whatever browser or session it comes from.

@@ -111,6 +111,26 @@ pub async fn adopt(conn: &mut PgConnection, id: Uuid, from: Uuid) -> Result<(), 
     Ok(())
 }
 
+/// Ends the other branches of a family in one organisation, but for the grant that is branched off from.
+pub async fn prune(
+    conn: &mut PgConnection,
+    from: Uuid,
+    organisation_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "update identity.token_grant set revoked_at = $3, revoked_for = 'switched again'
+         where root_id = (select coalesce(root_id, id) from identity.token_grant where id = $1) and organisation_id = $2
+           and id <> $1 and revoked_at is null",
+    )
+    .bind(from)
+    .bind(organisation_id)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 pub async fn insert_code(conn: &mut PgConnection, hash: &[u8; 32], code: &Code) -> Result<(), DbError> {
     sqlx::query(
         "insert into identity.authorization_code (hash, grant_id, redirect_uri, nonce, code_challenge, dpop_jkt, expires_at)

@@ -6,6 +6,7 @@ pub mod client;
 pub mod consent;
 pub mod device;
 pub mod domain;
+pub mod door;
 pub mod dpop;
 pub mod email_proof;
 pub mod event;

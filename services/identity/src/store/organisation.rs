@@ -244,7 +244,9 @@ pub async fn forget(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Res
         "with left_session as (update identity.session set organisation_id = null where organisation_id = $1),
               ended as (update identity.token_grant set revoked_at = coalesce(revoked_at, $2), revoked_for = 'erased' where organisation_id = $1),
               gone as (delete from identity.membership where organisation_id = $1),
-              unvouched as (delete from identity.session_provider where organisation_id = $1),
+              unsessioned as (update identity.session set ended_at = $2 where ended_at is null
+                and id in (select session_id from identity.session_provider where organisation_id = $1)),
+              waiting as (delete from identity.pending_sign_in where provider_organisation_id = $1 or organisation_id = $1),
               without_providers as (delete from identity.provider where organisation_id = $1),
               without_domains as (delete from identity.domain where organisation_id = $1),
               without_directories as (delete from identity.scim_token where organisation_id = $1),

@@ -129,6 +129,33 @@ pub async fn set_email(conn: &mut PgConnection, id: Uuid, email: &str, at: DateT
     Ok(updated.rows_affected() == 1)
 }
 
+/// Links that are on their way to change the address or the password are worth nothing from now on.
+pub async fn withdraw_links(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<(), DbError> {
+    sqlx::query(
+        "with proofs as (update identity.email_proof set used_at = $2 where account_id = $1 and used_at is null)
+         update identity.password_reset set used_at = $2 where account_id = $1 and used_at is null",
+    )
+    .bind(id)
+    .bind(at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes away what somebody set up who never proved the address of the account: it may have been a stranger.
+pub async fn forget_unproven(conn: &mut PgConnection, id: Uuid) -> Result<(), DbError> {
+    for statement in [
+        "delete from identity.passkey where account_id = $1",
+        "delete from identity.totp where account_id = $1",
+        "delete from identity.recovery_code where account_id = $1",
+        "delete from identity.external_identity where account_id = $1",
+        "update identity.account set phone = null, phone_verified_at = null where id = $1 and email is not null",
+    ] {
+        sqlx::query(statement).bind(id).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
 /// Organisations, locked in the order of their ids, of which the person is the only owner.
 pub async fn owned_alone(conn: &mut PgConnection, account_id: Uuid) -> Result<Vec<Uuid>, DbError> {
     sqlx::query(
@@ -184,6 +211,9 @@ pub async fn blank(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Resu
         "delete from identity.email_proof where account_id = $1",
         "delete from identity.pending_sign_in where account_id = $1",
         "delete from identity.ceremony where account_id = $1",
+        "delete from identity.external_identity where account_id = $1",
+        "delete from identity.scim_user where account_id = $1",
+        "delete from identity.one_time_code where account_id = $1",
     ] {
         sqlx::query(statement).bind(id).execute(&mut *conn).await?;
     }

@@ -108,7 +108,8 @@ pub async fn follow_members(conn: &mut PgConnection, organisation_id: Uuid, now:
         "update identity.scim_user u set account_id = m.account_id, version = u.version + 1, updated_at = $2
          from identity.membership m join identity.account a on a.id = m.account_id
          where u.organisation_id = $1 and u.account_id is null and m.organisation_id = $1 and m.ended_at is null
-           and lower(a.email) = lower(u.user_name)",
+           and lower(a.email) = lower(u.user_name)
+           and not exists (select from identity.scim_user o where o.organisation_id = $1 and o.account_id = m.account_id)",
     )
     .bind(organisation_id)
     .bind(now)
@@ -256,16 +257,23 @@ pub async fn role_members(
     .await?)
 }
 
-/// Ends a membership. False where it has ended already.
-pub async fn end_membership(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Result<bool, DbError> {
-    let ended = sqlx::query(
-        "update identity.membership set ended_at = $2, version = version + 1 where id = $1 and ended_at is null",
+/// Withdraws the open invitation of somebody who shall not come any more.
+pub async fn uninvite(
+    conn: &mut PgConnection,
+    organisation_id: Uuid,
+    email: &str,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "update identity.invitation set state = 'revoked', updated_at = $3, version = version + 1
+         where organisation_id = $1 and lower(email) = lower($2) and state = 'pending'",
     )
-    .bind(id)
+    .bind(organisation_id)
+    .bind(email)
     .bind(now)
     .execute(conn)
     .await?;
-    Ok(ended.rows_affected() == 1)
+    Ok(())
 }
 
 pub async fn set_roles(conn: &mut PgConnection, membership_id: Uuid, roles: &[String]) -> Result<(), DbError> {

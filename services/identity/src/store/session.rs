@@ -19,6 +19,8 @@ pub struct Session {
     /// None for a person who signs in by phone.
     pub email: Option<String>,
     pub phone: Option<String>,
+    /// An organisation's own provider vouches for it: its word counts there, and not for the account itself.
+    pub own_provider: bool,
 }
 
 impl Session {
@@ -65,7 +67,9 @@ pub async fn find(
     idle_since: DateTime<Utc>,
 ) -> Result<Option<Session>, DbError> {
     Ok(sqlx::query_as(
-        "select s.id, s.account_id, s.organisation_id, s.auth_time, s.amr, s.used_at, a.name, a.email, a.phone
+        "select s.id, s.account_id, s.organisation_id, s.auth_time, s.amr, s.used_at, a.name, a.email, a.phone,
+                exists (select from identity.session_provider p where p.session_id = s.id and p.organisation_id is not null)
+                    as own_provider
          from identity.session s join identity.account a on a.id = s.account_id
          where s.token_hash = $1 and s.ended_at is null and s.expires_at > $2 and s.used_at > $3 and a.disabled_at is null",
     )

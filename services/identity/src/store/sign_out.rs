@@ -47,12 +47,3 @@ pub async fn member(conn: &mut PgConnection, membership_id: Uuid, now: DateTime<
     .await?;
     Ok(sessions)
 }
-
-/// When the organisation last signed this member out.
-pub async fn signed_out_at(conn: &mut PgConnection, membership_id: Uuid) -> Result<Option<DateTime<Utc>>, DbError> {
-    Ok(sqlx::query_scalar("select signed_out_at from identity.membership where id = $1")
-        .bind(membership_id)
-        .fetch_optional(conn)
-        .await?
-        .flatten())
-}

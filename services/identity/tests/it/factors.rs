@@ -173,3 +173,16 @@ async fn a_reset_password_does_not_go_around_the_second_factor() {
     browser.open("/account").await;
     assert!(browser.leads().starts_with("/sign-in?"));
 }
+
+#[tokio::test]
+async fn a_reset_takes_away_what_was_set_up_before_the_address_was_proven() {
+    let app = start().await;
+    let school = app.organisation("Uhuru Academy").await;
+    with_app(&app, &school).await;
+    let mut owner = Browser::new(&app.address);
+    owner.open("/forgot-password").await.submit(&[("email", &school.owner_email)]).await;
+    let link = app.mailed_link(&school.owner_email).await;
+    owner.open(&link).await.submit(&[("password", "mvua kubwa ya masika")]).await;
+    assert_eq!(owner.leads(), "/", "whoever holds the mailbox is asked for nobody else's factor");
+    assert!(app.control_rows("select account_id from identity.totp").await.is_empty());
+}

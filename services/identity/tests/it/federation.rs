@@ -374,3 +374,25 @@ async fn the_clock_is_ours() {
     assert_eq!(browser.status, 403, "and today's is that of a stranger");
     let _: &Clock = &app.clock;
 }
+
+#[tokio::test]
+async fn an_organisations_own_provider_does_not_speak_for_the_account_itself() {
+    let (app, _provider, school, _) = begin().await;
+    app.join(&school, "teacher", "Amina Otieno", AMINA).await;
+    connected(&app, &mut Browser::new(&app.address)).await;
+    let mut browser = Browser::new(&app.address);
+    come_by(&mut browser, "upendo", "/").await;
+    assert_eq!(browser.leads(), "/");
+    assert_eq!(browser.open("/account/app").await.status, 200, "everybody's provider is a proof");
+    let mut conn = app.platform.databases().control().await.unwrap();
+    sqlx::query("update identity.session_provider set organisation_id = $1")
+        .bind(school.id.0)
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    conn.release();
+    for page in ["/account/app", "/account/phone"] {
+        browser.open(page).await;
+        assert!(browser.leads().starts_with("/sign-in/factor?"), "{page}: what the account itself knows is asked for");
+    }
+}

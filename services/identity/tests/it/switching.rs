@@ -89,3 +89,27 @@ async fn the_browser_switches_silently() {
         assert_eq!(claims(&tokens["access_token"])["org_id"], json!(id));
     }
 }
+
+#[tokio::test]
+async fn what_one_organisations_own_provider_says_opens_no_other_one() {
+    let (app, school, _) = begin().await;
+    let (other, portal) = (second(&app, &school).await, portal());
+    let mut browser = Browser::new(&app.address);
+    browser.sign_in(&school.owner_email, PASSWORD).await;
+    let first = portal.tokens(&app, &mut browser, &[("organization", &school.slug)]).await;
+    let session = claims(&first["access_token"])["sid"].as_str().unwrap().to_owned();
+    let mut conn = app.platform.databases().control().await.unwrap();
+    sqlx::query(
+        "insert into identity.session_provider (session_id, provider, organisation_id) values ($1::uuid, 'own', $2)",
+    )
+    .bind(session)
+    .bind(school.id.0)
+    .execute(&mut *conn)
+    .await
+    .unwrap();
+    conn.release();
+    switch(&portal, &app, text(&first, "refresh_token"), &other.slug).await.refused(400);
+    browser.open(&portal.authorize(&[("organization", &other.slug)])).await;
+    assert!(browser.leads().starts_with("/sign-in"), "{:?}", browser.location());
+    portal.refresh(&app, text(&first, "refresh_token")).await.ok();
+}

@@ -1,74 +1,58 @@
 //! With which provider somebody must sign in, and where a session counts that another provider vouches for.
 use crate::domain::federation::domain_of;
 use crate::http::browser::{Browser, PageError, PageResult};
-use crate::store::session::Session;
-use crate::store::{domain, federation};
+use crate::http::membership::Belonging;
+use crate::store::{domain, door};
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use hitaji_web::Problem;
 use minijinja::context;
 use sqlx::PgConnection;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
-/// How somebody with a session comes into an organisation.
+/// How a proof opens an organisation.
 pub enum Entry {
-    /// With the session as that organisation sees it.
-    Free(Box<Session>),
+    /// As far as its methods, which are trimmed to what that organisation believes.
+    Free,
     /// Only by this provider.
     Only(String),
-    /// Not by this session: another provider vouches for it, whose word does not count there.
+    /// Not by this proof: it is older than the member's sign-out, or another provider vouches for it whose word does not
+    /// count there.
     Otherwise,
 }
 
-/// The provider with which people of this address must sign in to the organisation.
-pub async fn required(
-    conn: &mut PgConnection,
-    organisation_id: Uuid,
-    email: Option<&str>,
-) -> Result<Option<String>, Problem> {
-    let Some(name) = email.and_then(domain_of) else { return Ok(None) };
-    let found = domain::verified(conn, name).await?;
-    Ok(found.filter(|found| found.organisation_id == organisation_id).and_then(|found| found.required_provider))
+/// Somebody at the door of an organisation, with a session or what hangs on one.
+pub struct Visit<'a> {
+    pub belonging: &'a Belonging,
+    pub session_id: Uuid,
+    pub email: Option<&'a str>,
+    pub proven_at: DateTime<Utc>,
 }
 
-/// Judges a session at the door of an organisation.
-pub async fn enter(browser: &Browser, organisation_id: Uuid, mut session: Session) -> Result<Entry, Problem> {
-    let mut conn = browser.ctx.read().await?;
-    let required = required(&mut conn, organisation_id, session.email.as_deref()).await?;
-    let vouching = federation::session_provider(&mut conn, session.id).await?;
-    let proven = match session.email.as_deref().and_then(domain_of) {
-        Some(name) => domain::verified(&mut conn, name).await?.map(|found| found.organisation_id),
-        None => None,
-    };
-    conn.release();
-    if let Some(required) = required {
-        let by_it = vouching.as_ref().is_some_and(|(provider, _)| *provider == required);
-        return Ok(if by_it { Entry::Free(Box::new(session)) } else { Entry::Only(required) });
+/// The one door of every organisation: asked for codes, devices, switches and tokens alike.
+pub async fn enter(conn: &mut PgConnection, visit: &Visit<'_>, amr: &mut Vec<String>) -> Result<Entry, Problem> {
+    let (organisation_id, membership_id) = (visit.belonging.tenant.id.0, visit.belonging.membership_id);
+    let domain = visit.email.and_then(domain_of).unwrap_or_default();
+    let door = door::find(conn, membership_id, visit.session_id, domain).await?;
+    if door.signed_out_at.is_some_and(|at| at > visit.proven_at) {
+        return Ok(Entry::Otherwise);
     }
-    match vouching.and_then(|(_, owner)| owner) {
+    if let Some(required) = door.required_provider.filter(|_| door.domain_owner == Some(organisation_id)) {
+        return Ok(if door.provider.as_ref() == Some(&required) { Entry::Free } else { Entry::Only(required) });
+    }
+    match door.provider_owner {
         Some(owner) if owner != organisation_id => {
             // Whoever owns the domain of an address could also have a new password mailed to it; nobody else's own
             // provider counts for other organisations, and nobody's says for them that there were two factors.
-            if proven != Some(owner) {
+            if door.domain_owner != Some(owner) {
                 return Ok(Entry::Otherwise);
             }
-            session.amr.retain(|method| method != "mfa");
-            Ok(Entry::Free(Box::new(session)))
+            amr.retain(|method| method != "mfa");
+            Ok(Entry::Free)
         }
-        _ => Ok(Entry::Free(Box::new(session))),
+        _ => Ok(Entry::Free),
     }
-}
-
-/// Whether a grant still fits what the organisation wants: people of a domain with a provider of its own signed in by that one.
-pub async fn stays(
-    conn: &mut PgConnection,
-    organisation_id: Uuid,
-    email: Option<&str>,
-    session_id: Uuid,
-) -> Result<bool, Problem> {
-    let Some(required) = required(conn, organisation_id, email).await? else { return Ok(true) };
-    let vouching = federation::session_provider(conn, session_id).await?;
-    Ok(vouching.is_some_and(|(provider, _)| provider == required))
 }
 
 /// The provider that everybody with an address of this domain is sent to, whether there is such an account or not.

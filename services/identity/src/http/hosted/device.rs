@@ -2,21 +2,27 @@
 use crate::domain::client::Client;
 use crate::domain::consent::covers;
 use crate::domain::device::{normalise, shown as as_shown};
+use crate::domain::policy::Verdict;
 use crate::domain::request::Parameters;
 use crate::http::browser::{Browser, Form, PageError, PageResult};
+use crate::http::federation::entry::{self, Entry, Visit};
 use crate::http::hosted::consent::{about, groups, remember, shown};
 use crate::http::hosted::fields::Errors;
 use crate::http::membership::{self, Belonging};
+use crate::http::mint::Proof;
+use crate::http::policy;
 use crate::http::protocol::authorize::{Granting, grant_of, wanted_by};
 use crate::http::protocol::device::user_code_hashes;
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
 use crate::http::throttle::Try;
+use crate::store;
 use crate::store::device::{self, Device};
 use crate::store::grant;
 use crate::store::session::Session;
 use axum::http::StatusCode;
 use axum::response::Response;
+use hitaji_db::Tx;
 use hitaji_web::Problem;
 use minijinja::{Value, context};
 use serde_json::json;
@@ -106,7 +112,8 @@ async fn entered(browser: &Browser, form: &Form) -> PageResult {
         Ok(found) => found,
         Err(page) => return Ok(page),
     };
-    let belongings = membership::of(&browser.ctx, found.session.account_id).await?;
+    let mut belongings = membership::of(&browser.ctx, found.session.account_id).await?;
+    belongings.retain(|belonging| found.client.serves(belonging.tenant.id.0));
     let chosen = match (belongings.as_slice(), form.typed("organisation")) {
         ([], _) => return Err(PageError::Page(StatusCode::FORBIDDEN, "device_nowhere")),
         ([only], "") => Some(only),
@@ -168,9 +175,12 @@ async fn decided(browser: &Browser, form: &Form) -> PageResult {
         tx.commit(None).await.map_err(Problem::from)?;
         return done(browser, &client, "device_denied");
     }
-    let belongings = membership::of(ctx, account_id).await?;
+    let mut belongings = membership::of(ctx, account_id).await?;
+    belongings.retain(|belonging| client.serves(belonging.tenant.id.0));
     let belonging = membership::named(&belongings, form.typed("organisation"));
     let belonging = belonging.ok_or(PageError::Page(StatusCode::FORBIDDEN, "device_nowhere"))?;
+    let mut found = found;
+    admit(browser, &mut tx, &mut found.session, belonging).await?;
     let (granting, device) = granting(browser, found, belonging);
     if !covers(&shown(form), &granting.wanted) {
         return Err(PageError::Page(StatusCode::CONFLICT, "device_too_late"));
@@ -187,6 +197,22 @@ async fn decided(browser: &Browser, form: &Form) -> PageResult {
     audit(&mut tx, "allow", "identity.device", Some(new.id), what);
     tx.commit(None).await.map_err(Problem::from)?;
     done(browser, &client, "device_allowed")
+}
+
+/// The organisation's door and rules, for the person who stands before the device.
+async fn admit(browser: &Browser, tx: &mut Tx, session: &mut Session, belonging: &Belonging) -> Result<(), PageError> {
+    let refused = || PageError::Page(StatusCode::FORBIDDEN, "device_nowhere");
+    let visit =
+        Visit { belonging, session_id: session.id, email: session.email.as_deref(), proven_at: session.auth_time };
+    if !matches!(entry::enter(tx, &visit, &mut session.amr).await?, Entry::Free) {
+        return Err(refused());
+    }
+    let last_use = store::policy::last_use(tx, session.id, belonging.tenant.id.0).await?;
+    let visit = policy::Entry { proof: &Proof::of(session), last_use, client: None };
+    match policy::admit(&browser.ctx, tx, belonging, &visit).await? {
+        Verdict::Admit => Ok(()),
+        _ => Err(refused()),
+    }
 }
 
 fn done(browser: &Browser, client: &Client, key: &str) -> PageResult {

@@ -63,7 +63,8 @@ async fn first(browser: &Browser) -> PageResult {
         return sign_in_first(browser, &target);
     };
     if let Asked::Inside(session, level) = &asked
-        && reaches(level_of(&session.amr), level)
+        && !factors::own_proof(session).is_empty()
+        && reaches(level_of(&factors::own_proof(session)), level)
         && session.auth_time + factors::FRESH > browser.ctx.now()
     {
         return browser.redirect(&target);

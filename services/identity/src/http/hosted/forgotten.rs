@@ -8,6 +8,7 @@ use crate::http::hosted::fields::{Errors, typed};
 use crate::http::notices::tell;
 use crate::http::session::{self, audit, begin};
 use crate::http::throttle::Try;
+use crate::store::profile;
 use crate::store::reset::{self, Reset};
 use crate::store::{account, pending};
 use axum::extract::Path;
@@ -98,6 +99,11 @@ async fn set(browser: &Browser, token: &str, form: &Form) -> PageResult {
     if !reset::use_up(&mut tx, reset.id, now).await? {
         return Err(PageError::Page(StatusCode::GONE, "reset_gone"));
     }
+    let before = account::find(&mut tx, reset.account_id).await?;
+    if before.is_some_and(|account| account.email_verified_at.is_none()) {
+        profile::forget_unproven(&mut tx, reset.account_id).await?;
+    }
+    profile::withdraw_links(&mut tx, reset.account_id, now).await?;
     account::set_password(&mut tx, reset.account_id, &hash, now).await?;
     account::verify_email(&mut tx, reset.account_id, now).await?;
     session::end_all(ctx, &mut tx, reset.account_id).await?;

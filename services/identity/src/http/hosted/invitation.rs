@@ -1,6 +1,7 @@
 //! `/invitations/{token}`: an invited person becomes a member, with a new account or the one they have.
 use crate::domain::account::{judge_password, normalise_name};
 use crate::domain::link::{self, LinkKind};
+use crate::domain::request::Parameters;
 use crate::http::arrival::arrive_at;
 use crate::http::browser::{Browser, Form, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
@@ -79,10 +80,14 @@ async fn open(browser: &Browser, token: &str) -> Result<Open, PageError> {
 async fn accept(browser: &Browser, token: &str, form: &Form) -> PageResult {
     browser.check_form(form)?;
     let open = open(browser, token).await?;
+    // A link lives for days and is passed on; an account that is there is opened by a code of minutes.
+    if open.invitation.phone.is_some() && open.account.is_some() && !open.signed_in {
+        let back = Parameters::default().with("continue", Some(&format!("/invitations/{token}"))).encode();
+        return browser.redirect(&format!("/sign-in/phone?{back}"));
+    }
     let mut errors = Errors::default();
     let account = match &open.account {
-        // Whoever holds a link that was sent to a phone holds the phone.
-        Some(account) if open.signed_in || open.invitation.phone.is_some() => Some(account.clone()),
+        Some(account) if open.signed_in => Some(account.clone()),
         Some(account) => existing(browser, account, form, &mut errors).await?,
         None => None,
     };

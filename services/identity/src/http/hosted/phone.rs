@@ -4,9 +4,11 @@ use crate::domain::request::Parameters;
 use crate::http::arrival::arrive;
 use crate::http::browser::{Browser, Form, PageError, PageResult, continue_to};
 use crate::http::event::{Action, Event, note};
+use crate::http::hosted::account::{Admitted, proven};
 use crate::http::hosted::fields::{Errors, typed};
 use crate::http::hosted::sign_in::leads_to;
 use crate::http::membership;
+use crate::http::notices::tell;
 use crate::http::session::{audit, begin};
 use crate::http::throttle::Try;
 use crate::store::account;
@@ -68,9 +70,9 @@ pub async fn submit_code(browser: Browser, form: Form) -> Response {
 
 pub async fn show_own(browser: Browser) -> Response {
     let shown = async {
-        match browser.session().await? {
-            Some(_) => number_page(&browser, "/", true, None).await,
-            None => browser.redirect("/sign-in"),
+        match proven(&browser, "/account/phone").await? {
+            Admitted::Person(_) => number_page(&browser, "/", true, None).await,
+            Admitted::First(first) => Ok(first),
         }
     };
     browser.answer(shown.await)
@@ -78,9 +80,9 @@ pub async fn show_own(browser: Browser) -> Response {
 
 pub async fn submit_own(browser: Browser, form: Form) -> Response {
     let asked = async {
-        match browser.session().await? {
-            Some(session) => ask(&browser, &form, Purpose::Verify(session.account_id)).await,
-            None => browser.redirect("/sign-in"),
+        match proven(&browser, "/account/phone").await? {
+            Admitted::Person(person) => ask(&browser, &form, Purpose::Verify(person.account.id)).await,
+            Admitted::First(first) => Ok(first),
         }
     };
     browser.answer(asked.await)
@@ -200,6 +202,9 @@ async fn verified(browser: &Browser, mut tx: Tx, code: &OneTimeCode) -> PageResu
     let session = session.filter(|session| Some(session.account_id) == code.account_id).ok_or_else(gone)?;
     if !account::give_phone(&mut tx, session.account_id, &code.phone, browser.ctx.now()).await? {
         return Err(PageError::Page(StatusCode::CONFLICT, "phone_taken"));
+    }
+    if let Some(account) = account::find(&mut tx, session.account_id).await? {
+        tell(&browser.ctx, &mut tx, &account, "phone");
     }
     audit(&mut tx, "verify_phone", "identity.account", Some(session.account_id), json!(null));
     membership::announce_change(&mut tx, session.account_id).await?;

@@ -6,7 +6,7 @@ use crate::domain::policy::Verdict;
 use crate::domain::request::{self, AuthorizationRequest, Destination, Parameters, Refusal, SIGNED_IN_AFTER};
 use crate::http::browser::{Browser, Form, PageError, PageResult};
 use crate::http::event::{Action, Event, note};
-use crate::http::federation::entry::{self, Entry};
+use crate::http::federation::entry::{self, Entry, Visit};
 use crate::http::membership;
 use crate::http::mint::{Bearer, Proof};
 use crate::http::policy;
@@ -18,7 +18,6 @@ use crate::store;
 use crate::store::consent;
 use crate::store::grant::{self, Code, Grant};
 use crate::store::session::{self, Session};
-use crate::store::sign_out;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::TimeDelta;
@@ -159,6 +158,10 @@ pub async fn decide(
         return Ok(Next::Prove(level));
     }
     if destination.client.operators {
+        // Whoever runs a provider of an organisation's own must not open the platform by it.
+        if session.own_provider {
+            return Ok(Next::SignIn);
+        }
         let mut conn = browser.ctx.read().await?;
         let standing = Standing::operator(&mut conn, session.account_id).await?;
         conn.release();
@@ -176,7 +179,9 @@ async fn member(
     asked: &AuthorizationRequest,
     session: Session,
 ) -> Result<Next, Problem> {
-    let belongings = membership::of(&browser.ctx, session.account_id).await?;
+    let mut belongings = membership::of(&browser.ctx, session.account_id).await?;
+    // A client of one organisation serves that organisation alone.
+    belongings.retain(|belonging| destination.client.serves(belonging.tenant.id.0));
     let chosen = match (&asked.organisation, belongings.as_slice()) {
         (Some(hint), _) => membership::named(&belongings, hint),
         (None, []) => None,
@@ -200,15 +205,15 @@ async fn member(
         };
         return Ok(Next::Refuse(Refusal::new("access_denied", why)));
     };
-    if is_signed_out(browser, belonging.membership_id, &session).await? {
-        return Ok(Next::SignIn);
-    }
-    let session = match entry::enter(browser, belonging.tenant.id.0, session).await? {
-        Entry::Free(session) => *session,
+    let mut conn = browser.ctx.read().await?;
+    let mut session = session;
+    let visit =
+        Visit { belonging, session_id: session.id, email: session.email.as_deref(), proven_at: session.auth_time };
+    match entry::enter(&mut conn, &visit, &mut session.amr).await? {
+        Entry::Free => {}
         Entry::Only(provider) => return Ok(Next::With(provider)),
         Entry::Otherwise => return Ok(Next::SignIn),
-    };
-    let mut conn = browser.ctx.read().await?;
+    }
     let last_use = store::policy::last_use(&mut conn, session.id, belonging.tenant.id.0).await?;
     let visit = policy::Entry { proof: &Proof::of(&session), last_use, client: None };
     let verdict = policy::admit(&browser.ctx, &mut conn, belonging, &visit).await?;
@@ -269,14 +274,6 @@ fn bearer<'a>(client: &'a Client, scope: &'a str, session: &'a Session, standing
         jkt: None,
         act: None,
     }
-}
-
-/// Whether the organisation signed this member out after this session was opened.
-async fn is_signed_out(browser: &Browser, membership_id: Uuid, session: &Session) -> Result<bool, Problem> {
-    let mut conn = browser.ctx.read().await?;
-    let at = sign_out::signed_out_at(&mut conn, membership_id).await?;
-    conn.release();
-    Ok(at.is_some_and(|at| at > session.auth_time))
 }
 
 fn must_sign_in_again(asked: &AuthorizationRequest, session: &Session, now: i64) -> bool {

@@ -1,6 +1,7 @@
 //! `/oauth/introspect` (RFC 7662): a confidential client asks what a token is worth that it issued or was sent.
 use crate::domain::client::Client;
 use crate::http::browser::Form;
+use crate::http::membership;
 use crate::http::protocol::client_auth::authenticate;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::protocol::token::{needed, one, token_type};
@@ -66,7 +67,13 @@ fn may_see(client: &Client, found: &Found) -> bool {
 pub async fn verified(ctx: &PlatformCtx, token: &str) -> Result<Option<Arc<Verified>>, Problem> {
     match ctx.platform().examine(token).await {
         // Services allow for clocks that differ; here nothing is gained by it.
-        Ok(verified) => Ok(Some(verified).filter(|verified| verified.expires_at > ctx.now().timestamp())),
+        Ok(verified) => {
+            let open = match verified.tenant {
+                Some(tenant) => membership::active(ctx, tenant.0).await?.is_some(),
+                None => true,
+            };
+            Ok(Some(verified).filter(|verified| open && verified.expires_at > ctx.now().timestamp()))
+        }
         Err(problem) if problem.code == ErrorCode::Unauthenticated => Ok(None),
         Err(problem) => Err(problem),
     }

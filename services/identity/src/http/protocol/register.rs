@@ -11,6 +11,7 @@ use axum::extract::{Path, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use hitaji_core::new_id;
+use hitaji_db::denials;
 use hitaji_db::secrets::{random_token, same, sha256};
 use hitaji_web::{PlatformCtx, Problem};
 use serde_json::{Value, json};
@@ -85,6 +86,7 @@ async fn end(ctx: &PlatformCtx, id: &str) -> Registering {
     let mut tx = begin(ctx, format!("client:{id}")).await?;
     registration::find(&mut tx, id, &sha256(token.as_bytes())).await?.ok_or_else(unproven)?;
     registration::end(&mut tx, id, ctx.now()).await?;
+    tx.deny(denials::client(id));
     audit(&mut tx, "unregister", "identity.client", None, json!({"client_id": id}));
     tx.commit(None).await.map_err(Problem::from)?;
     Ok(StatusCode::NO_CONTENT.into_response())

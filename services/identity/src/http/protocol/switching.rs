@@ -1,11 +1,13 @@
 //! From one of a person's organisations to another without a new sign-in: a refresh with `organization_id`.
 use crate::domain::client::Client;
 use crate::domain::policy::Verdict;
+use crate::http::federation::entry::{self, Visit};
 use crate::http::membership::{self, Belonging};
 use crate::http::mint::Proof;
 use crate::http::policy::{self, Entry};
 use crate::http::protocol::reply::OauthError;
 use crate::http::session::audit;
+use crate::store::account;
 use crate::store::grant::{self, Grant};
 use chrono::{DateTime, Utc};
 use hitaji_core::new_id;
@@ -43,17 +45,30 @@ pub async fn switch(
     let belongings = membership::of(ctx, from.grant.account_id).await?;
     let belonging = membership::named(&belongings, hint).ok_or_else(stranger)?.clone();
     // A client of one organisation serves that organisation alone.
-    if client.organisation_id.is_some_and(|only| only != belonging.tenant.id.0) {
+    if !client.serves(belonging.tenant.id.0) {
         return Err(stranger());
     }
     // What somebody else's application was allowed, it was allowed in one organisation.
     if client.consent {
         return Err(OauthError::invalid_grant("consent_required: send an authorization request for that organisation"));
     }
-    let proof = Proof { at: from.grant.auth_time, amr: from.grant.amr.clone() };
+    let mut proof = Proof { at: from.grant.auth_time, amr: from.grant.amr.clone() };
+    let email = account::find(tx, from.grant.account_id).await?.and_then(|account| account.email);
+    let visit = Visit {
+        belonging: &belonging,
+        session_id: from.grant.session_id,
+        email: email.as_deref(),
+        proven_at: proof.at,
+    };
+    if !matches!(entry::enter(tx, &visit, &mut proof.amr).await?, entry::Entry::Free) {
+        return Err(OauthError::invalid_grant("login_required: the organisation wants another sign-in"));
+    }
     let entry = Entry { proof: &proof, last_use: Some(from.last_use), client: Some(client) };
     let_in(policy::admit(ctx, tx, &belonging, &entry).await?)?;
-    let new = Grant { id: new_id(), organisation_id: Some(belonging.tenant.id.0), ..from.grant.clone() };
+    let organisation_id = Some(belonging.tenant.id.0);
+    let new = Grant { id: new_id(), organisation_id, amr: proof.amr.clone(), ..from.grant.clone() };
+    // One family has one branch in each organisation: a thief who branches off ends the owner's branch, who notices.
+    grant::prune(tx, from.grant.id, belonging.tenant.id.0, ctx.now()).await?;
     grant::insert(tx, &new, ctx.now()).await?;
     grant::adopt(tx, new.id, from.grant.id).await?;
     let what =

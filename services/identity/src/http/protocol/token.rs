@@ -5,7 +5,7 @@ use crate::domain::request::Parameters;
 use crate::domain::{pkce, scope};
 use crate::http::browser::Form;
 use crate::http::event::{Action, Event, note};
-use crate::http::federation::entry;
+use crate::http::federation::entry::{self, Visit};
 use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity, Proof};
 use crate::http::policy::{self, Entry};
@@ -209,12 +209,16 @@ pub async fn admitted(
     last_use: DateTime<Utc>,
 ) -> Result<(), OauthError> {
     let Standing::Member(belonging) = &place.standing else { return Ok(()) };
-    if !entry::stays(tx, belonging.tenant.id.0, place.account.email.as_deref(), grant.session_id).await? {
-        return Err(OauthError::invalid_grant(
-            "login_required: the organisation wants another provider; sign in again",
-        ));
+    let mut proof = Proof { at: grant.auth_time, amr: grant.amr.clone() };
+    let visit = Visit {
+        belonging,
+        session_id: grant.session_id,
+        email: place.account.email.as_deref(),
+        proven_at: grant.auth_time,
+    };
+    if !matches!(entry::enter(tx, &visit, &mut proof.amr).await?, entry::Entry::Free) {
+        return Err(OauthError::invalid_grant("login_required: the organisation wants another sign-in"));
     }
-    let proof = Proof { at: grant.auth_time, amr: grant.amr.clone() };
     let entry = Entry { proof: &proof, last_use: Some(last_use), client: Some(client) };
     switching::let_in(policy::admit(ctx, tx, belonging, &entry).await?)
 }

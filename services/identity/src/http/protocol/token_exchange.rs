@@ -13,11 +13,12 @@ use crate::http::standing::Standing;
 use crate::store::account;
 use axum::http::StatusCode;
 use chrono::DateTime;
-use hitaji_core::ErrorCode;
+use hitaji_core::{ErrorCode, PermissionSet};
 use hitaji_db::Tx;
 use hitaji_web::{Actor, PlatformCtx, Problem, SubjectType, Verified};
 use serde_json::json;
 use std::sync::Arc;
+use uuid::Uuid;
 
 pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// So many may stand one behind the other.
@@ -120,7 +121,13 @@ async fn belonging(
         return Err(refused());
     }
     let both = belonging.permissions.intersection(&subject.permissions);
-    Ok(Belonging { permissions: provider.without_restricted(&both), ..belonging })
+    let in_place = |(id, held): &(Uuid, PermissionSet)| {
+        let there = subject.nodes.iter().find(|(node, _)| node == id).map(|(_, had)| *had).unwrap_or_default();
+        let kept = provider.without_restricted(&held.intersection(&there.union(&subject.permissions)));
+        (!kept.is_empty()).then_some((*id, kept))
+    };
+    let nodes = belonging.nodes.iter().filter_map(in_place).collect();
+    Ok(Belonging { permissions: provider.without_restricted(&both), nodes, ..belonging })
 }
 
 /// What is asked for, or all that the token has. Its permissions are no more than the standing's; of the scopes that

@@ -5,8 +5,9 @@ use crate::http::scim::{Directory, ScimError};
 use crate::http::session::audit;
 use crate::store::account::{self, Account};
 use crate::store::invitation::{self, Invitation};
+use crate::store::rights::begin_change;
 use crate::store::scim::{self, User};
-use crate::store::{domain, organisation};
+use crate::store::{domain, member, organisation};
 use chrono::{SubsecRound as _, TimeDelta};
 use hitaji_contracts::identity::{InvitationSent, MembershipChanged, MembershipEnded};
 use hitaji_core::{AccountId, new_id};
@@ -93,9 +94,12 @@ async fn invite(directory: &Directory, tx: &mut Tx, user: &User) -> Result<Uuid,
 
 /// Ends a membership: its tokens are honoured no more.
 pub async fn end(directory: &Directory, tx: &mut Tx, user: &User) -> Result<(), ScimError> {
-    let (Some(membership_id), Some(account_id)) = (user.membership_id, user.account_id) else { return Ok(()) };
     let (now, tenant_id) = (directory.ctx.now(), directory.tenant.id);
-    if !scim::end_membership(tx, membership_id, now).await? {
+    let (Some(membership_id), Some(account_id)) = (user.membership_id, user.account_id) else {
+        return Ok(scim::uninvite(tx, tenant_id.0, &user.user_name, now).await?);
+    };
+    begin_change(tx, tenant_id.0).await?;
+    if !member::end(tx, membership_id, now).await? {
         return Ok(());
     }
     tx.emit(account_id, &MembershipEnded { tenant_id, account_id: AccountId(account_id) });
@@ -113,6 +117,7 @@ pub async fn give(
     user: &mut User,
     mut roles: Vec<String>,
 ) -> Result<(), ScimError> {
+    begin_change(tx, directory.tenant.id.0).await?;
     if roles.is_empty() {
         roles.push(directory.token.default_role.clone());
     }

@@ -3,6 +3,31 @@ use super::Text;
 
 pub const TEXTS: &[Text] = &[
     (
+        "mail_phone_subject",
+        "A phone number now signs in to your Hitaji account",
+        "Nambari ya simu sasa inaingia kwenye akaunti yako ya Hitaji",
+        "Un numéro de téléphone ouvre maintenant votre compte Hitaji",
+    ),
+    ("mail_phone_greeting", "Hello {name},", "Habari {name},", "Bonjour {name},"),
+    (
+        "mail_phone_body",
+        "A phone number was added to your account in this browser: {device}.",
+        "Nambari ya simu imeongezwa kwenye akaunti yako kwa kivinjari hiki: {device}.",
+        "Un numéro de téléphone a été ajouté à votre compte dans ce navigateur : {device}.",
+    ),
+    (
+        "mail_phone_action",
+        "See the security of your account",
+        "Angalia usalama wa akaunti yako",
+        "Voir la sécurité de votre compte",
+    ),
+    (
+        "mail_phone_note",
+        "If it was you, there is nothing to do. If it was not, set a new password at once and look at your account.",
+        "Kama ni wewe, hakuna la kufanya. Kama si wewe, weka nywila mpya mara moja na uangalie akaunti yako.",
+        "Si c’était vous, il n’y a rien à faire. Sinon, choisissez tout de suite un nouveau mot de passe et regardez votre compte.",
+    ),
+    (
         "mail_proof_subject",
         "Confirm your address for Hitaji",
         "Thibitisha anwani yako ya Hitaji",

@@ -96,6 +96,7 @@ async fn take(browser: &Browser, token: &str, form: &Form) -> PageResult {
     if !profile::set_email(&mut tx, account.id, &proof.email, browser.ctx.now()).await? {
         return Err(PageError::Page(StatusCode::CONFLICT, "email_taken"));
     }
+    profile::withdraw_links(&mut tx, account.id, browser.ctx.now()).await?;
     audit(&mut tx, "verify_email", "identity.account", Some(account.id), json!({"email": proof.email}));
     if changed {
         // To the address that it was.

@@ -34,7 +34,7 @@ pub async fn person(browser: &Browser) -> Result<Option<Person>, Problem> {
 }
 
 /// The person, or where they must go first.
-enum Admitted {
+pub enum Admitted {
     Person(Box<Person>),
     First(Response),
 }
@@ -48,7 +48,7 @@ async fn signed_in(browser: &Browser, page: &str) -> Result<Admitted, PageError>
 }
 
 /// Somebody who proved who they are just now, with two factors where they have two; else to prove it, and back to `page`.
-async fn proven(browser: &Browser, page: &str) -> Result<Admitted, PageError> {
+pub async fn proven(browser: &Browser, page: &str) -> Result<Admitted, PageError> {
     let person = match signed_in(browser, page).await? {
         Admitted::Person(person) => person,
         first @ Admitted::First(_) => return Ok(first),
@@ -58,7 +58,14 @@ async fn proven(browser: &Browser, page: &str) -> Result<Admitted, PageError> {
     };
     // Who has neither a factor nor a password proves it by signing in, in whatever way they do.
     let can = person.factors.any() || person.account.password_hash.is_some();
-    let to = if can { first("/sign-in/factor", Some(level), page) } else { first("/sign-in", None, page) };
+    let to = if can {
+        first("/sign-in/factor", Some(level), page)
+    } else if person.session.own_provider {
+        // Only the address itself can prove it then: by a new password.
+        "/forgot-password".to_owned()
+    } else {
+        first("/sign-in", None, page)
+    };
     Ok(Admitted::First(browser.redirect(&to)?))
 }
 

@@ -11,7 +11,7 @@ use crate::http::notices::tell;
 use crate::http::session::{self, audit, begin};
 use crate::http::{factors, passkeys};
 use crate::store::passkey;
-use crate::store::{account, pending};
+use crate::store::{account, pending, profile};
 use axum::http::StatusCode;
 use axum::response::Response;
 use hitaji_web::Problem;
@@ -108,6 +108,7 @@ async fn password(browser: &Browser, form: &Form) -> PageResult {
     let hash = browser.provider.passwords.hash(new).await?;
     let mut tx = begin(&browser.ctx, account.id).await?;
     account::set_password(&mut tx, account.id, &hash, browser.ctx.now()).await?;
+    profile::withdraw_links(&mut tx, account.id, browser.ctx.now()).await?;
     pending::drop_all(&mut tx, account.id).await?;
     session::end_others(&browser.ctx, &mut tx, account.id, person.session.id).await?;
     audit(&mut tx, "set_password", "identity.account", Some(account.id), json!(null));
