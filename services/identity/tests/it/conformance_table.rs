@@ -15,7 +15,12 @@ const TESTS: [&str; 9] = [
 
 /// Whether a test of this name is there: declared, and marked as one.
 fn is_test(name: &str) -> bool {
-    TESTS.iter().any(|text| text.contains(&format!("#[tokio::test]\nasync fn {name}()")))
+    let declaration = format!("async fn {name}()");
+    TESTS.iter().any(|text| {
+        let mut lines =
+            text.lines().collect::<Vec<_>>().into_iter().rev().skip_while(|line| !line.starts_with(&declaration));
+        lines.nth(1).is_some_and(|line| line.starts_with("#[tokio::test"))
+    })
 }
 
 #[test]
