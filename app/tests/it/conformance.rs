@@ -386,11 +386,11 @@ async fn every_change_of_a_record_honours_its_version() {
         }
         let sample = world.sample(&operation).await;
         let before = world.fingerprint().await;
-        for version in ["\"99\"", "\"x\"", "W/\"1\""] {
+        for (try_number, version) in ["\"99\"", "\"x\"", "W/\"1\""].into_iter().enumerate() {
             let stale = Sample { version: None, ..sample.clone() };
             let request = stale
                 .request(&operation, world.client(&operation))
-                .header("idempotency-key", format!("\"stale-{number:08}\""))
+                .header("idempotency-key", format!("\"stale-{number:08}-{try_number}\""))
                 .header("if-match", version);
             let reply = send(request).await;
             look(&reply, &operation, "stale", &mut findings);
