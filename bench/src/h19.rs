@@ -127,7 +127,9 @@ async fn measure(target: &Target, platform: Option<&Platform>, size: Size) -> (F
         .expect("a token")
         .to_owned();
     let credentials = same(target, "client credentials", issue, size.of(1_500, 20), platform).await;
-    let look = form(&target.introspect, &format!("{}&token={access}", if platform.is_some() { MACHINE } else { WEB }));
+    // The other one introspects opaque tokens only.
+    let (who, token) = if platform.is_some() { (MACHINE, &access) } else { (WEB, &newest[0]) };
+    let look = form(&target.introspect, &format!("{who}&token={token}"));
     let introspection = same(target, "introspection", look, size.of(4_000, 20), platform).await;
     (Figures { refresh, credentials, introspection }, newest)
 }
