@@ -46,16 +46,12 @@ pub fn own_proof(session: &Session) -> Vec<String> {
 pub fn count_try(browser: &Browser, account_id: Uuid) -> Result<(), PageError> {
     let throttle = &browser.provider.throttle;
     throttle.address(Try::Secret, browser.ctx.request().client_ip)?;
-    throttle.account(&try_key(account_id), browser.ctx.now())?;
+    throttle.factor(account_id, browser.ctx.now())?;
     Ok(())
 }
 
 pub fn tries_succeeded(browser: &Browser, account_id: Uuid) {
-    browser.provider.throttle.succeeded(&try_key(account_id));
-}
-
-fn try_key(account_id: Uuid) -> String {
-    format!("{account_id}/factor")
+    browser.provider.throttle.factor_succeeded(account_id);
 }
 
 /// Whether a code of the authenticator app, or a recovery code, is right. It is used up then.

@@ -118,12 +118,10 @@ impl Throttle {
     }
 
     /// Counts one attempt at a second factor, like one at a password but for all browsers together.
-    #[cfg_attr(not(test), expect(dead_code, reason = "second factors, which count by it, are on their way"))]
     pub fn factor(&self, account_id: Uuid, now: DateTime<Utc>) -> Result<(), Wait> {
         self.account(&factor_key(account_id), now)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "second factors, which count by it, are on their way"))]
     pub fn factor_succeeded(&self, account_id: Uuid) {
         self.succeeded(&factor_key(account_id));
     }

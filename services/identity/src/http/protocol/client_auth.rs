@@ -1,11 +1,13 @@
 //! How a client proves itself at protocol endpoints (RFC 6749 section 2.3).
 use crate::domain::client::{Client, ClientAuth};
 use crate::domain::request::Parameters;
+use crate::http::browser::Form;
 use crate::http::protocol::assertion::{self, JWT_BEARER};
 use crate::http::protocol::reply::OauthError;
 use crate::http::protocol::token::one;
 use crate::http::provider::Provider;
-use axum::http::header;
+use crate::http::throttle::Try;
+use axum::http::{StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hitaji_web::{PlatformCtx, Problem};
@@ -14,12 +16,24 @@ use std::sync::Arc;
 /// What [`authenticate`] takes, by its names in discovery.
 pub const METHODS: [&str; 4] = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
 
-/// The client, by exactly one method: Basic, a secret in the form, a signed assertion, or none for public clients.
-pub async fn authenticate(
+/// The way into every endpoint that clients call by themselves: this address asks not too often, the form is readable,
+/// and the client is who it says.
+pub async fn admitted_client(
     ctx: &PlatformCtx,
-    provider: &Provider,
-    form: &Parameters,
-) -> Result<Arc<Client>, OauthError> {
+    form: Result<Form, impl Into<OauthError>>,
+) -> Result<(Arc<Provider>, Parameters, Arc<Client>), OauthError> {
+    let provider = ctx.parts().get::<Provider>();
+    provider
+        .throttle
+        .address(Try::Token, ctx.request().client_ip)
+        .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
+    let form = form.map_err(Into::into)?.0;
+    let client = authenticate(ctx, &provider, &form).await?;
+    Ok((provider, form, client))
+}
+
+/// The client, by exactly one method: Basic, a secret in the form, a signed assertion, or none for public clients.
+async fn authenticate(ctx: &PlatformCtx, provider: &Provider, form: &Parameters) -> Result<Arc<Client>, OauthError> {
     let (in_form, secret) = (one(form, "client_id")?, one(form, "client_secret")?);
     let (assertion, kind) = (one(form, "client_assertion")?, one(form, "client_assertion_type")?);
     let basic = ctx.request().header(header::AUTHORIZATION).map(basic);

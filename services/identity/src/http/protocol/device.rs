@@ -3,12 +3,11 @@ use crate::domain::client::{Client, GrantType};
 use crate::domain::device::{Asked, INTERVAL_S, SLOWER_S, Told, shown, tell, user_code};
 use crate::domain::request::Parameters;
 use crate::http::browser::Form;
-use crate::http::protocol::client_auth::authenticate;
+use crate::http::protocol::client_auth::admitted_client;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::protocol::token::{Issue, admitted, alive, give_refresh, issue_tokens, needed, one};
 use crate::http::provider::Provider;
 use crate::http::session::begin;
-use crate::http::throttle::Try;
 use crate::store::device::{self, NewDevice};
 use crate::store::dpop;
 use crate::store::grant;
@@ -28,13 +27,7 @@ pub async fn post(ctx: PlatformCtx, form: Result<Form, Problem>) -> Response {
 }
 
 async fn authorize(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
-    let provider = ctx.parts().get::<Provider>();
-    provider
-        .throttle
-        .address(Try::Token, ctx.request().client_ip)
-        .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
-    let form = form?.0;
-    let client = authenticate(ctx, &provider, &form).await?;
+    let (provider, form, client) = admitted_client(ctx, form).await?;
     if !client.may_use(GrantType::DeviceCode) {
         return Err(OauthError::new("unauthorized_client", "the client is not registered for this grant type"));
     }

@@ -2,11 +2,10 @@
 use crate::domain::client::Client;
 use crate::http::browser::Form;
 use crate::http::membership;
-use crate::http::protocol::client_auth::authenticate;
+use crate::http::protocol::client_auth::admitted_client;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
 use crate::http::protocol::token::{needed, one, token_type};
 use crate::http::provider::Provider;
-use crate::http::throttle::Try;
 use crate::store::{api_key as key_store, grant};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -30,13 +29,7 @@ pub async fn post(ctx: PlatformCtx, form: Result<Form, Problem>) -> Response {
 
 /// Whatever is wrong with a token, and whoever else's it is: `{"active":false}` and no word more (section 2.2).
 async fn introspect(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
-    let provider = ctx.parts().get::<Provider>();
-    provider
-        .throttle
-        .address(Try::Token, ctx.request().client_ip)
-        .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
-    let form = form?.0;
-    let client = authenticate(ctx, &provider, &form).await?;
+    let (provider, form, client) = admitted_client(ctx, form).await?;
     if client.is_public() {
         return Err(OauthError::invalid_client(true));
     }

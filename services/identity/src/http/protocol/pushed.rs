@@ -1,11 +1,9 @@
 //! Pushed authorization requests (RFC 9126): a client hands its request in by itself and sends the person with a reference.
 use crate::domain::request::{self, Parameters};
 use crate::http::browser::{Browser, Form, PageError};
-use crate::http::protocol::client_auth::authenticate;
+use crate::http::protocol::client_auth::admitted_client;
 use crate::http::protocol::dpop::{bind_request, proven_key};
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
-use crate::http::provider::Provider;
-use crate::http::throttle::Try;
 use crate::store::pushed::{self, Pushed};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -28,13 +26,7 @@ pub async fn post(ctx: PlatformCtx, form: Result<Form, Problem>) -> Response {
 }
 
 async fn push(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
-    let provider = ctx.parts().get::<Provider>();
-    provider
-        .throttle
-        .address(Try::Token, ctx.request().client_ip)
-        .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
-    let form = form.map_err(too_large)?.0;
-    let client = authenticate(ctx, &provider, &form).await?;
+    let (_, form, client) = admitted_client(ctx, form.map_err(too_large)).await?;
     if form.first("request_uri").is_some() {
         return Err(OauthError::new("invalid_request", "a pushed request holds no request_uri"));
     }

@@ -2,12 +2,10 @@
 use crate::domain::client::Client;
 use crate::http::browser::Form;
 use crate::http::event::{Action, Event, note};
-use crate::http::protocol::client_auth::authenticate;
+use crate::http::protocol::client_auth::admitted_client;
 use crate::http::protocol::introspect::verified;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer};
-use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
-use crate::http::throttle::Try;
 use crate::store::{api_key as key_store, grant};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -24,13 +22,7 @@ pub async fn post(ctx: PlatformCtx, form: Result<Form, Problem>) -> Response {
 /// A refresh token ends its whole grant, an access token and an API key only itself. An unknown token is no error: it is
 /// worth nothing, as was wished.
 async fn revoke(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
-    let provider = ctx.parts().get::<Provider>();
-    provider
-        .throttle
-        .address(Try::Token, ctx.request().client_ip)
-        .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
-    let form = form?.0;
-    let client = authenticate(ctx, &provider, &form).await?;
+    let (_, form, client) = admitted_client(ctx, form).await?;
     let token = form.get("token").ok().flatten().ok_or(OauthError::new("invalid_request", "token is missing"))?;
     match token {
         key if api_key::is_meant(key) => key_given_back(ctx, &client, key).await?,

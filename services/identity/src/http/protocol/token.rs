@@ -9,7 +9,7 @@ use crate::http::federation::entry::{self, Visit};
 use crate::http::membership;
 use crate::http::mint::{ACCESS_LIFETIME_S, Bearer, Identity, Proof};
 use crate::http::policy::{self, Entry};
-use crate::http::protocol::client_auth::authenticate;
+use crate::http::protocol::client_auth::admitted_client;
 use crate::http::protocol::device::by_device_code;
 use crate::http::protocol::dpop::proven_key;
 use crate::http::protocol::reply::{OauthError, OauthResult, answer, json_body};
@@ -18,7 +18,6 @@ use crate::http::protocol::{client_credentials, token_exchange};
 use crate::http::provider::Provider;
 use crate::http::session::{audit, begin};
 use crate::http::standing::Standing;
-use crate::http::throttle::Try;
 use crate::store::grant::{self, Code, Grant};
 use crate::store::{account, dpop, session};
 use axum::http::StatusCode;
@@ -40,13 +39,7 @@ pub async fn post(ctx: PlatformCtx, form: Result<Form, Problem>) -> Response {
 }
 
 async fn token(ctx: &PlatformCtx, form: Result<Form, Problem>) -> OauthResult {
-    let provider = ctx.parts().get::<Provider>();
-    provider
-        .throttle
-        .address(Try::Token, ctx.request().client_ip)
-        .map_err(|wait| OauthError::unavailable(StatusCode::TOO_MANY_REQUESTS, wait.0))?;
-    let form = form?.0;
-    let client = authenticate(ctx, &provider, &form).await?;
+    let (provider, form, client) = admitted_client(ctx, form).await?;
     let named = one(&form, "grant_type")?.ok_or(OauthError::new("invalid_request", "grant_type is missing"))?;
     let unsupported = OauthError::new("unsupported_grant_type", "see grant_types_supported in the discovery document");
     let grant = GrantType::parse(named).ok_or(unsupported)?;
